@@ -1,0 +1,19 @@
+"""Locks that all processes share and that end with the transaction, so PgBouncer is no trouble."""
+
+import hashlib
+
+from django.db import connection
+
+
+def lock(*name: object, shared: bool = False) -> None:
+    """Wait for the advisory lock `name`, hold it until the transaction ends.
+
+    Its own statement: one that also reads would read what was true before the wait.
+    """
+    digest = hashlib.blake2b(repr(name).encode(), digest_size=8).digest()
+    suffix = "_shared" if shared else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT pg_advisory_xact_lock{suffix}(%s)",
+            [int.from_bytes(digest, "big", signed=True)],
+        )

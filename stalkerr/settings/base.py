@@ -1,0 +1,183 @@
+"""What every deployment shares. Secrets and servers come from the environment (docs/reference)."""
+
+from pathlib import Path
+
+from stalkerr.env import env, seconds
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+
+DEBUG = False
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "corsheaders",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "accounts",
+    "catalog",
+    "scraping",
+    "notifications",
+    "workers",
+    "api",
+]
+MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread a request
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "stalkerr.urls"
+ASGI_APPLICATION = "stalkerr.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+SILENCED_SYSTEM_CHECKS = [
+    "django_ratelimit.W001",  # Redis is what it is meant for, only not in its list of tested backends
+]
+
+# -- servers ---------------------------------------------------------------------------------
+# CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
+# pool by DATABASE_POOL_MAX; a check sums processes x pools against max_connections.
+DATABASES = {
+    "default": {
+        **env.db("DATABASE_URL"),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "pool": {
+                "min_size": 1,
+                "max_size": env.int("DATABASE_POOL_MAX", default=2),
+                "timeout": 10,
+            },
+            # A generic plan for the fan-out is ten times slower than a planned one.
+            "prepare_threshold": None,
+            "application_name": "stalkerr",
+        },
+    }
+}
+BROKER_URL: str = env.str("BROKER_URL")
+CACHE_URL: str = env.str("CACHE_URL")
+# Token buckets live with the broker, not the cache (an evicted bucket would be a full one);
+# behind RabbitMQ they need a Redis of their own.
+BUCKETS_URL: str = env.str(
+    "BUCKETS_URL", default=BROKER_URL if BROKER_URL.startswith("redis") else CACHE_URL
+)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "stalkerr",
+    }
+}
+
+# -- doors -----------------------------------------------------------------------------------
+SECRET_KEY: str
+JWT_KEY: str  # signs access tokens; not SECRET_KEY, so that either can be changed alone
+JWT_LIFETIME = seconds("JWT_LIFETIME", 15 * 60)
+METRICS_TOKEN: str
+CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+OPERATOR_EMAIL: str = env.str("OPERATOR_EMAIL", default="")
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "api.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "api.errors.problem_details",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Stalkerr",
+    "DESCRIPTION": "Tells audiobook listeners about the next book.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+UNFOLD = {"SITE_TITLE": "Stalkerr", "SITE_HEADER": "Stalkerr"}
+
+# -- stores ----------------------------------------------------------------------------------
+USER_AGENT: str = env.str("USER_AGENT", default="Stalkerr/0.1 (audiobook release tracker)")
+STORE_URL: str = env.str("STORE_URL", default="")  # instead of every marketplace's own host
+STORE_TIMEOUT = seconds("STORE_TIMEOUT", 15)
+STORE_REQUEST_INTERVAL = seconds("STORE_REQUEST_INTERVAL", 3)  # per marketplace, over all workers
+STORE_SAME_URL_INTERVAL = seconds("STORE_SAME_URL_INTERVAL", 30 * 60)  # the answers' max-age
+STORE_LONGEST_WAIT = seconds("STORE_LONGEST_WAIT", 20)  # for a turn; beyond it a visit re-schedules
+STORE_RETRY_AFTER_MAX = seconds("STORE_RETRY_AFTER_MAX", 24 * 3600)
+VISIT_INTERVAL = seconds("VISIT_INTERVAL", 6 * 3600)
+VISIT_LEASE = seconds("VISIT_LEASE", 120)  # renewed page by page
+ABSENCE_DELAY = seconds("ABSENCE_DELAY", 6 * 3600)  # between the two looks that make a withdrawal
+
+# -- telling ---------------------------------------------------------------------------------
+OUTBOUND_ALLOW: list[str] = env.list("OUTBOUND_ALLOW", default=[])  # private CIDRs or hosts
+OUTBOUND_TIMEOUT = seconds("OUTBOUND_TIMEOUT", 15)
+SMTP_URL: str = env.str("SMTP_URL", default="")  # smtp[s]://user:password@host:port
+EMAIL_FROM: str = env.str("EMAIL_FROM", default="Stalkerr <stalkerr@localhost>")
+TELL_LEASE = seconds("TELL_LEASE", 60)
+TELL_IN_FLIGHT = env.int("TELL_IN_FLIGHT", default=32)  # sends at once per process
+FAN_OUT_CHUNK = env.int("FAN_OUT_CHUNK", default=20_000)  # rows a transaction; 0.7 s measured
+RETRY_BASE = seconds("RETRY_BASE", 5)  # the first wait; ten tries span about three days
+
+# -- work ------------------------------------------------------------------------------------
+TICK_INTERVAL = seconds("TICK_INTERVAL", 10)
+SWEEP_INTERVAL = seconds("SWEEP_INTERVAL", 10)  # how soon a row whose hint was lost is found again
+LEDGER_POOL_SIZE = env.int("LEDGER_POOL_SIZE", default=1)
+FLOWER_ADDRESS: str = env.str("FLOWER_ADDRESS", default="127.0.0.1:5555")
+FLOWER_USER: str = env.str("FLOWER_USER", default="stalkerr")
+
+LOG_FORMAT: str = env.str("LOG_FORMAT", default="console")  # console or json
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+LOGGING_CONFIG = "stalkerr.logging.configure"
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

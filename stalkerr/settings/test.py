@@ -1,0 +1,15 @@
+"""Tests: real servers, fixed keys, fast passwords, and the only place where the clock has an offset."""
+
+from stalkerr.settings.base import *
+from stalkerr.settings.base import REST_FRAMEWORK
+
+SECRET_KEY = "test-secret-key-of-a-fair-length-0123456789abcdef"
+JWT_KEY = "test-jwt-key-of-a-fair-length-0123456789abcdefgh"
+METRICS_TOKEN = "test-metrics-token"
+FLOWER_PASSWORD = "test-flower-password"
+CHANNEL_KEYS = ["dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdDA="]
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+OUTBOUND_ALLOW = ["127.0.0.1", "::1"]
+CLOCK_OFFSET_TABLE = "clock_offset"
+DEBUG = False
