@@ -1,0 +1,35 @@
+#!/usr/bin/env python
+"""Django's commands, with servers found or started for them."""
+
+import os
+import signal
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from django.core.management import execute_from_command_line
+
+from stalkerr.embedded import EmbeddedError, ensure
+
+VAR_DIR = Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parent / "var")
+
+
+def main() -> int:
+    """Run the command; the exit status."""
+    settings = os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
+    # So that a polite end (systemd, docker stop) also lets the servers go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        # In production servers have addresses of their own; a missing one is a mistake.
+        with nullcontext() if settings == "stalkerr.settings.production" else ensure(VAR_DIR):
+            execute_from_command_line(sys.argv)
+    except EmbeddedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
