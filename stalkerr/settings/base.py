@@ -151,6 +151,13 @@ UNFOLD = {"SITE_TITLE": "Stalkerr", "SITE_HEADER": "Stalkerr"}
 # -- stores ----------------------------------------------------------------------------------
 USER_AGENT: str = env.str("USER_AGENT", default="Stalkerr/0.1 (audiobook release tracker)")
 STORE_URL: str = env.str("STORE_URL", default="")  # instead of every marketplace's own host
+STORE_RESPONSE_GROUPS: list[str] = env.list(  # a store refuses the whole question for one unknown
+    "STORE_RESPONSE_GROUPS",
+    default=[
+        *("contributors", "product_attrs", "product_desc", "product_extended_attrs", "media"),
+        *("series", "relationships", "category_ladders", "rating", "price", "product_details"),
+    ],
+)
 STORE_TIMEOUT = seconds("STORE_TIMEOUT", 15)
 STORE_REQUEST_INTERVAL = seconds("STORE_REQUEST_INTERVAL", 3)  # per marketplace, over all workers
 STORE_SAME_URL_INTERVAL = seconds("STORE_SAME_URL_INTERVAL", 30 * 60)  # the answers' max-age

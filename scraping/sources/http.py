@@ -1,0 +1,49 @@
+"""The one place that asks a store for anything."""
+
+import time
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from django.conf import settings
+
+from scraping.outcomes import Failed
+from scraping.pages import Answer
+
+LARGEST_BODY = 8_000_000  # bytes; a page of fifty with every group is well below one million
+_CHUNK = 65_536
+
+
+def open_session() -> requests.Session:
+    """A session that says who we are, and takes nothing from the environment or earlier answers."""
+    session = requests.Session()
+    session.trust_env = False  # no proxies, no netrc
+    session.headers.update({"User-Agent": settings.USER_AGENT, "Accept": "application/json"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def fetch(url: str, session: requests.Session) -> Answer | Failed:
+    """The answer to one request, whatever its status; Failed (blind) where none came whole."""
+    timeout = settings.STORE_TIMEOUT.total_seconds()
+    deadline = time.monotonic() + timeout
+    try:
+        with session.get(url, timeout=timeout, allow_redirects=False, stream=True) as response:
+            body = _read(response, deadline)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+        return Failed(f"no answer: {type(error).__name__}", blind=True)
+    if body is None:
+        return Failed("the answer was too large or too slow", blind=True)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(status=response.status_code, headers=headers, body=body)
+
+
+def _read(response: requests.Response, deadline: float) -> bytes | None:
+    """The unpacked body, or None once it is too large or too late: a time-out of requests
+    starts anew with every byte."""
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > LARGEST_BODY or time.monotonic() > deadline:
+            return None
+    return bytes(body)

@@ -1,0 +1,7 @@
+"""All sources by name. A new one is a module, a line here and a test."""
+
+from scraping.sources.audible_api import AudibleApi
+from scraping.sources.base import Source
+
+DEFAULT = "audible_api"
+SOURCES: dict[str, Source] = {"audible_api": AudibleApi()}
