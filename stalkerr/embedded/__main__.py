@@ -1,5 +1,6 @@
 """`python -m stalkerr.embedded <folder> [--fast]`: leave a guardian behind once its servers answer."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -39,7 +40,8 @@ def become_guardian(folder: Folder, *, durable: bool, writer: int) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s")
 
     def report(words: bytes) -> None:
-        os.write(writer, words)
+        with contextlib.suppress(BrokenPipeError):  # whoever started us was killed: others wait
+            os.write(writer, words)
         os.close(writer)
 
     try:

@@ -44,13 +44,13 @@ def guard(folder: Folder, *, durable: bool, ready: Callable[[], None]) -> bool:
         return False
     stop_orphans(folder)
     folder.state.unlink(missing_ok=True)
-    servers = prepare(folder, durable=durable)
     leave = Leave(folder)
+    servers = prepare(folder, durable=durable)
     try:
         for server in servers.values():
             server.start()
         for server in servers.values():
-            server.wait_ready()
+            server.wait_ready(give_up=leave.is_due)
         keep_keys(folder, servers)
         write_state(folder, servers)
         ready()
@@ -140,8 +140,9 @@ class Leave:
     def _tell(self, *_: object) -> None:
         self.told = True
 
-    def is_due(self, now: float) -> bool:
+    def is_due(self) -> bool:
         """Once true, no client comes in until this process has ended: the lock is held."""
+        now = time.monotonic()
         if self.told:
             return True
         if not try_lock(self.lock, EXCLUSIVE):
@@ -164,7 +165,7 @@ class Leave:
 
 def watch(folder: Folder, servers: dict[str, Server], leave: Leave) -> None:
     """Start again what dies, until it is time to go."""
-    while not leave.is_due(time.monotonic()):
+    while not leave.is_due():
         started = [server.keep(time.monotonic()) for server in servers.values()]
         if any(started):
             write_state(folder, servers)

@@ -12,58 +12,61 @@ from stalkerr.embedded.errors import EmbeddedError
 from stalkerr.embedded.folder import Folder, read_json
 
 PATIENCE = 60.0  # seconds; a fast shutdown writes a checkpoint
-PROGRAMS = ("postgres", "valkey-server")
 
 
 def stop_orphans(folder: Folder) -> None:
-    """End what the last guardian started and left. Call it holding the guardian's lock."""
-    pids = [pid for pid in read_json(folder.state).get("pids", {}).values() if pid]
-    pids += postmaster(folder.data / "postgres")
-    ours = [pid for pid in pids if is_server(pid)]
-    for pid in ours:
-        send(pid, signal.SIGINT)
+    """End what an earlier guardian started and left. Call it holding the guardian's lock."""
+    left = find_orphans(folder)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + PATIENCE
-    while any(is_server(pid) for pid in ours):
+    while any(command_of(pid) == command for pid, command in left.items()):
         if time.monotonic() > deadline:
-            raise EmbeddedError(f"Servers of an earlier run do not stop: end processes {ours}.")
+            raise EmbeddedError(
+                f"Servers of an earlier run do not stop: end processes {set(left)}."
+            )
         time.sleep(0.05)
 
 
-def postmaster(data: Path) -> list[int]:
-    """The process that this data folder says it belongs to, at most one.
+def find_orphans(folder: Folder) -> dict[int, str]:
+    """Process ids and command lines of our servers; numbers that others have now are left out.
 
-    A number that some other program has now would keep PostgreSQL from starting: then the file
-    is a leftover (nobody else starts servers here) and goes.
+    A command line shows whose server it is: PostgreSQL's has the data folder in it, Valkey's the
+    port.
     """
-    try:
-        pid = int((data / "postmaster.pid").read_text().split()[0])
-    except (FileNotFoundError, ValueError, IndexError):
-        return []
-    if not is_server(pid):
+    data = folder.data.resolve() / "postgres"
+    pids = read_json(folder.state).get("pids", {})
+    ports = read_json(folder.keys).get("ports", {})
+    candidates = {
+        pids.get(name): f"valkey-server 127.0.0.1:{ports.get(name)}"
+        for name in ("BROKER_URL", "CACHE_URL")
+    }
+    candidates[postmaster(data)] = f"postgres -D {data} "
+    found = {pid: command_of(pid) for pid in candidates if pid}
+    ours = {pid: command for pid, command in found.items() if candidates[pid] in command}
+    if postmaster(data) not in ours:
+        # Its number may belong to another program by now, and then PostgreSQL would not start.
         (data / "postmaster.pid").unlink(missing_ok=True)
-        return []
-    return [pid]
+    return ours
 
 
-def is_server(pid: int) -> bool:
-    """Is this a living process of one of the servers' programs?"""
-    return Path(program_of(pid)).name in PROGRAMS
+def postmaster(data: Path) -> int | None:
+    """The process that this data folder says it belongs to."""
+    try:
+        return int((data / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return None
 
 
-def program_of(pid: int) -> str:
-    """The first word of its command line; empty for one that is gone."""
+def command_of(pid: int) -> str:
+    """The command line of a process; empty for one that is gone."""
     if sys.platform == "linux":
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             return ""
-    command = ["/bin/ps", "-o", "comm=", "-p", str(pid)]
     found = subprocess.run(  # noqa: S603 - the words are ours
-        command, check=False, capture_output=True, text=True
+        ["/bin/ps", "-ww", "-o", "args=", "-p", str(pid)], check=False, capture_output=True
     )
-    return found.stdout.strip()
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+    return found.stdout.decode()

@@ -32,7 +32,7 @@ class Postgres(Server):
     name = "PostgreSQL"
     # Fast, immediate, gone. SIGTERM would wait for clients to leave.
     stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-    passing_troubles = ("shared memory", "lock file", "starting up", "shutting down")
+    passing_troubles = ("shared memory", "lock file")
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 from stalkerr.embedded.account import Account
@@ -85,13 +86,15 @@ class Server(ABC):
             except BrokenPipeError:
                 pass  # it died already; its log says why
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, *, give_up: Callable[[], bool]) -> None:
         """Wait for the first start to succeed, with patience for crash recovery.
 
         Raises EmbeddedError with the server's last words where it can't.
         """
         deadline = time.monotonic() + RECOVERY
         while not (self.is_running() and self.is_ready()):
+            if give_up():
+                raise EmbeddedError(f"Everybody left before {self.name} answered.")
             if not self.is_running():
                 self._start_over()
             if time.monotonic() > deadline:

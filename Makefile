@@ -1,0 +1,87 @@
+# The only door: `make` alone lists what there is. GNU make 4.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+export PYTHON
+RUN := .venv/bin/python
+BASE := .venv/.base
+DEV := .venv/.dev
+CODE := manage.py accounts api catalog notifications scraping stalkerr tests workers
+
+# -- for people who run it ---------------------------------------------------------------------
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(BASE) ## virtual environment in .venv with all that the product needs
+
+.PHONY: demo
+demo: $(BASE) ## the main job against a bundled store, until Ctrl-C (ONCE=1: end by itself)
+	@$(RUN) manage.py demo $(if $(ONCE),--once)
+
+.PHONY: up
+up: $(BASE) ## the product against the real stores, data under var/, until Ctrl-C
+	@$(RUN) manage.py up
+
+.PHONY: migrate
+migrate: $(BASE) ## bring the database's tables up to date
+	@$(RUN) manage.py migrate --no-input
+
+# -- for people who change it ------------------------------------------------------------------
+
+.PHONY: test
+test: $(DEV) ## the quick tests (under 5 minutes); all of them: make check
+	@$(RUN) -m pytest -q -n 2 -m "not slow and not e2e"
+
+.PHONY: lint
+lint: $(DEV) ## style and formatting
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --check --quiet . || { echo "Some files are not formatted: run make format."; exit 1; }
+
+.PHONY: types
+types: $(DEV) ## mypy --strict
+	@$(RUN) -m mypy --no-error-summary $(CODE)
+
+.PHONY: imports
+imports: $(DEV) ## who may import whom
+	@.venv/bin/lint-imports --no-cache --no-timings
+
+.PHONY: format
+format: $(DEV) ## put the code into its one format
+	@$(RUN) -m ruff check --fix --quiet . ; $(RUN) -m ruff format --quiet .
+
+.PHONY: check
+check: lint types imports ## everything that must hold before a change goes in
+	@$(RUN) manage.py makemigrations --check --dry-run
+	@scripts/check-production
+	@$(RUN) -m pytest -q -n 2
+	@$(MAKE) demo ONCE=1
+	@scripts/check-up
+
+.PHONY: bench
+bench: $(DEV) ## measure
+	@$(RUN) -m pytest -q -n 0 -s --timeout=0 tests/benchmarks
+
+.PHONY: chaos
+chaos: $(DEV) ## kill processes at random, for long
+	@$(RUN) -m pytest -q -n 0 -s --timeout=0 tests/chaos
+
+.PHONY: lock
+lock: ## resolve requirements/*.in into hashed *.txt (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }
+	@for list in requirements/*.in; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" -o "$${list%.in}.txt" "$$list" || exit 1; \
+	done
+
+# -- how it is made ----------------------------------------------------------------------------
+
+$(BASE): requirements/base.txt
+	@scripts/setup base
+
+$(DEV): requirements/dev.txt
+	@scripts/setup dev
