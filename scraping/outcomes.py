@@ -1,9 +1,7 @@
 """What a visit can come to. Only `Found` and `Absent` say anything about audiobooks."""
 
 import datetime as dt
-import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from catalog.listing import Listing
 
@@ -41,20 +39,3 @@ class Failed:
 
 
 Outcome = Found | Absent | Throttled | Failed
-
-_SECONDS = re.compile(r"\d+(\.\d+)?")
-
-
-def retry_after(
-    value: str | None, *, now: dt.datetime, longest: dt.timedelta
-) -> dt.timedelta | None:
-    """The wait a Retry-After header asks for (seconds or an HTTP date), at most `longest`."""
-    text = (value or "").strip()
-    if _SECONDS.fullmatch(text):
-        return dt.timedelta(seconds=min(float(text), longest.total_seconds()))
-    try:
-        moment = parsedate_to_datetime(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-        return min(max(moment - now, dt.timedelta()), longest)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None

@@ -11,10 +11,11 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 
 from catalog.marketplaces import MARKETPLACES
-from scraping.outcomes import Absent, Failed, Throttled, retry_after
+from scraping.outcomes import Absent, Failed, Throttled
 from scraping.pages import Answer, Page, StoreError, UnreadableAnswerError
 from scraping.products import parse
 from scraping.sources.base import Pass, Progress, Query
+from stalkerr import retry_after
 
 PAGE_SIZE = 50  # the store's maximum, for pages and batches alike
 LISTING_CAP = 500
@@ -86,10 +87,8 @@ def judge(answer: Answer | Failed, marketplace: str, now: dt.datetime) -> Page |
     if isinstance(answer, Failed):
         return answer
     if answer.status in _THROTTLES:
-        wait = retry_after(
-            answer.headers.get("retry-after"), now=now, longest=settings.STORE_RETRY_AFTER_MAX
-        )
-        return Throttled(wait)
+        asked_for = answer.headers.get("retry-after")
+        return Throttled(retry_after.parse(asked_for, now, settings.STORE_RETRY_AFTER_MAX))
     if answer.status not in (200, 400):
         return Failed(f"the store answered {answer.status}", blind=True)
     try:
