@@ -118,16 +118,19 @@ def remarks(content: Content) -> tuple[str, ...]:
 
 
 def body_lines(content: Content) -> tuple[str, ...]:
-    """Everything there is to say below the headline, one line each."""
+    """What there is to say below the headline, one line each; without the link and the reason."""
     lines = (
         content.subtitle,
         *(f"{label}: {words}" for label, words in facts(content)),
         *remarks(content),
         *content.summary.split("\n"),
-        content.url,
-        f"Why you hear of it: {content.why}" if content.why else "",
     )
     return tuple(line for line in lines if line)
+
+
+def why_words(content: Content) -> str:
+    """Which watch asked for it, as a sentence; empty where nobody did."""
+    return f"You hear of it because of: {content.why}" if content.why else ""
 
 
 def change_words(content: Content) -> str:

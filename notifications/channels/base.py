@@ -2,17 +2,19 @@
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from notifications.messages import Content
+from notifications.messages import Content, one_line
+from stalkerr import retry_after
+from stalkerr.addresses import BadUrlError, OutboundError, RefusedAddressError, guard
+from stalkerr.outbound import Answer, Client, UnclearError
 
-if TYPE_CHECKING:
-    from stalkerr.outbound import Client
-
-DETAIL_MAX = 300
+DETAIL_MAX: Final = 300  # characters
+RETRY_AFTER_MAX: Final = dt.timedelta(hours=24)
 
 
 class ConfigError(Exception):
@@ -40,7 +42,7 @@ class Outcome:
     retry_after: dt.timedelta | None = None  # what the other side asked for, already capped
     remote_id: str = ""  # the other side's name for what it accepted
     costs_try: bool = True  # False where we were only told to come back later (429)
-    refusal: bool = False  # the answer was a clear no; three days of them are for good
+    refusal: bool = False  # a clear no to this address; three days of them are for good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +67,12 @@ class Channel(ABC, Generic[ConfigT]):
     secret_fields: ClassVar[frozenset[str]]  # never shown again once stored
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """`data` plus what the owner need not give because the channel makes it (a secret)."""
+        """`data` plus what its owner need not give because the channel makes it (a secret)."""
         return dict(data)
 
     @abstractmethod
     def parse_config(self, data: Mapping[str, Any]) -> ConfigT:
-        """Settings as given or stored (`dataclasses.asdict` of the result), or ConfigError."""
+        """A frozen dataclass of the settings, or ConfigError. Its `asdict` is what to store."""
 
     @abstractmethod
     def destination(self, config: ConfigT) -> str:
@@ -78,6 +80,75 @@ class Channel(ABC, Generic[ConfigT]):
 
     @abstractmethod
     async def send(
-        self, envelope: Envelope, config: ConfigT, client: "Client", now: dt.datetime
+        self, envelope: Envelope, config: ConfigT, client: Client, now: dt.datetime
     ) -> Outcome:
-        """One try. Never raises for what the other side or the network does."""
+        """One try. Never raises for what the network or the other side does."""
+
+
+def text_fields(data: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """The settings `names`, each some text; ConfigError where one is missing, odd or unknown."""
+    texts = {name: data.get(name) for name in names}
+    errors = {
+        name: "This is required."
+        for name, text in texts.items()
+        if not isinstance(text, str) or not text.strip()
+    }
+    errors |= {str(name): "There is no such setting." for name in data if name not in names}
+    if errors:
+        raise ConfigError(errors)
+    return {name: str(text).strip() for name, text in texts.items()}
+
+
+def checked_url(url: str) -> str:
+    """`url`, or ConfigError for the field `url` where nothing may be sent to it."""
+    try:
+        return str(guard().check_url(url))
+    except OutboundError as error:
+        raise ConfigError({"url": str(error)}) from error
+
+
+def unanswered(error: OutboundError) -> Outcome:
+    """The outcome of a request that got no answer."""
+    return Outcome(
+        verdict=Verdict.AMBIGUOUS if isinstance(error, UnclearError) else Verdict.NOT_ACCEPTED,
+        detail=str(error),
+        refusal=isinstance(error, (RefusedAddressError, BadUrlError)),
+    )
+
+
+def answered(
+    answer: Answer, now: dt.datetime, *, gone: Collection[int], secrets: Collection[str]
+) -> Outcome:
+    """The outcome of a request that got an answer; statuses in `gone` are refusals for good."""
+    wait = retry_after.parse(answer.headers.get("Retry-After"), now, RETRY_AFTER_MAX)
+    return Outcome(
+        verdict=_verdict(answer, gone),
+        status=answer.status,
+        detail=_detail(answer, secrets),
+        retry_after=wait,
+        costs_try=answer.status != HTTPStatus.TOO_MANY_REQUESTS,
+        refusal=_is_refusal(answer.status),
+    )
+
+
+def _verdict(answer: Answer, gone: Collection[int]) -> Verdict:
+    if answer.status in range(200, 300):
+        return Verdict.ACCEPTED
+    if answer.status in gone:
+        return Verdict.REFUSED
+    if answer.status in range(500, 600) and not answer.complete:
+        return Verdict.AMBIGUOUS
+    return Verdict.NOT_ACCEPTED
+
+
+def _is_refusal(status: int) -> bool:
+    """A clear no: it moved away, or does not want this. Others ask for another time."""
+    later = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+    return status in range(300, 500) and status not in later
+
+
+def _detail(answer: Answer, secrets: Collection[str]) -> str:
+    text = answer.body.decode(errors="replace")
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return one_line(f"{answer.status}: {text}", DETAIL_MAX)

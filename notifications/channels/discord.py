@@ -1,0 +1,146 @@
+"""Embeds to a Discord webhook. It takes no idempotency key: a lost answer stays unclear."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from yarl import URL
+
+from notifications import messages
+from notifications.channels.base import (
+    RETRY_AFTER_MAX,
+    Channel,
+    ConfigError,
+    Envelope,
+    Outcome,
+    answered,
+    checked_url,
+    text_fields,
+    unanswered,
+)
+from notifications.messages import Content
+from stalkerr import retry_after
+from stalkerr.addresses import OutboundError, guard
+from stalkerr.outbound import Answer, Client
+
+HOSTS: Final = frozenset({"discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"})
+TITLE_MAX: Final = 256
+TEXT_MAX: Final = 4096
+TOTAL_MAX: Final = 6000  # over all embeds of a message
+FOOTER_MAX: Final = 200  # our own wish
+
+_PATH: Final = re.compile(r"/api/(?:v\d+/)?webhooks/(\d+)/([\w-]+)", re.ASCII)
+_MARKUP: Final = re.compile(r"[\\*_~`|<>\[\]]|^(?:[#+-]|\d+(?=\.))", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    url: str
+
+
+class Discord(Channel[Config]):
+    kind = "discord"
+    label = "Discord"
+    idempotent = False
+    groups = 10
+    secret_fields = frozenset({"url"})  # whoever has it can post
+
+    def parse_config(self, data: Mapping[str, Any]) -> Config:
+        text = checked_url(**text_fields(data, "url"))
+        url = URL(text)
+        at_discord = url.scheme == "https" and url.host in HOSTS
+        if not (at_discord or guard().vouches(url.raw_host or "")) or not _PATH.fullmatch(url.path):
+            raise ConfigError({"url": "This is not the address of a Discord webhook."})
+        return Config(text)
+
+    def destination(self, config: Config) -> str:
+        return _hook(config)[0]
+
+    async def send(
+        self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
+    ) -> Outcome:
+        url = str(URL(config.url).with_query(wait="true"))  # or it answers before it has stored
+        body = json.dumps(_body(envelope), ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json"}
+        try:
+            answer = await client.request("POST", url, headers=headers, body=body)
+        except OutboundError as error:
+            return unanswered(error)
+        outcome = answered(
+            answer,
+            now,
+            gone={HTTPStatus.NOT_FOUND, HTTPStatus.GONE},
+            secrets=[_hook(config)[1]],
+        )
+        return _with_words(outcome, answer, now)
+
+
+def _hook(config: Config) -> tuple[str, str]:
+    """Id and token."""
+    found = _PATH.fullmatch(URL(config.url).path)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def _with_words(outcome: Outcome, answer: Answer, now: dt.datetime) -> Outcome:
+    """`outcome` with what Discord says in its body: the message's id, a finer Retry-After."""
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        return outcome
+    if not isinstance(said, dict):
+        return outcome
+    waits = [
+        outcome.retry_after,
+        retry_after.parse(str(said.get("retry_after")), now, RETRY_AFTER_MAX),
+    ]
+    return replace(
+        outcome,
+        remote_id=messages.one_line(str(said.get("id", "")), 40),
+        retry_after=max((wait for wait in waits if wait is not None), default=None),
+    )
+
+
+def _body(envelope: Envelope) -> dict[str, Any]:
+    share = TOTAL_MAX // len(envelope.contents)
+    return {
+        "embeds": [_embed(content, share) for content in envelope.contents],
+        "allowed_mentions": {"parse": []},
+    }
+
+
+def _embed(content: Content, share: int) -> dict[str, Any]:
+    title = escaped(messages.headline(content), TITLE_MAX)
+    footer = escaped(messages.why_words(content), FOOTER_MAX)
+    left = share - _length(title) - _length(footer)
+    embed: dict[str, Any] = {
+        "title": title,
+        "description": escaped("\n".join(messages.body_lines(content)), min(TEXT_MAX, left)),
+    }
+    if content.url:
+        embed["url"] = content.url
+    if content.cover_url:
+        embed["thumbnail"] = {"url": content.cover_url}
+    if footer:
+        embed["footer"] = {"text": footer}
+    return embed
+
+
+def escaped(text: str, limit: int) -> str:
+    """`text` with Discord's markup made plain, in at most `limit` UTF-16 units."""
+    marked = _MARKUP.sub(lambda found: _plain(found[0]), text)
+    if _length(marked) <= limit:
+        return marked
+    start = marked.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
+    return start.rstrip("\\") + "…"
+
+
+def _plain(mark: str) -> str:
+    return mark + "\\" if mark.isdigit() else "\\" + mark
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

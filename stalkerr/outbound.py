@@ -1,0 +1,245 @@
+"""The one way out to addresses that a user could have made: vetted, bounded, and honest.
+
+Vetted: every address a name resolves to is judged before any is dialled, the judged address is
+the one dialled (no second lookup), and the peer is judged once more before a byte is written.
+Redirects are answers, not orders; the environment names no proxy; nothing is kept but connections.
+Bounded: one time limit for all of it, BODY_MAX bytes read, no decompression.
+Honest: the error says whether anything of the request can have arrived.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from django.conf import settings
+
+from stalkerr.addresses import (
+    Address,
+    BadUrlError,
+    Guard,
+    OutboundError,
+    RefusedAddressError,
+    guard,
+)
+
+__all__ = [
+    "Answer",
+    "BadUrlError",
+    "Client",
+    "NotSentError",
+    "OutboundError",
+    "RefusedAddressError",
+    "UnclearError",
+]
+
+BODY_MAX: Final = 64 * 1024
+HEADERS_MAX: Final = 64  # lines; each line is at most 8 kB by aiohttp's default
+# Shorter than servers keep idle connections (5 s is common), or a request would now and then
+# run into a closing one and end unclear.
+KEEP_ALIVE: Final = 4
+LOOKUP_THREADS: Final = 32  # own threads: a slow name server must not starve the event loop's few
+
+Resolve = Callable[[str], Awaitable[list[str]]]
+
+
+class NotSentError(OutboundError):
+    """Provably nothing of the request left: no such name, no connection, no secure connection."""
+
+
+class UnclearError(OutboundError):
+    """Some of the request may have arrived, and no answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]  # names in any case
+    body: bytes  # the first BODY_MAX bytes, as sent
+    complete: bool  # False where the body broke off or took too long; the status stands
+
+
+class Client:
+    """Sends requests, keeping connections alive. Belongs to the event loop it is made in.
+
+    `resolve`: host name to addresses, raising OSError where there are none.
+    """
+
+    def __init__(self, *, resolve: Resolve | None = None) -> None:
+        self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "lookup")
+        self._guard = guard()
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(self._guard, _Resolver(self._guard, resolve or self._look_up)),
+            timeout=aiohttp.ClientTimeout(total=settings.OUTBOUND_TIMEOUT.total_seconds()),
+            headers={"User-Agent": settings.USER_AGENT, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            max_headers=HEADERS_MAX,
+            trace_configs=[_trace()],
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self._session.close()
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        """One request, no retry. Any complete status line is an answer; else an OutboundError."""
+        vetted = self._guard.check_url(url)
+        progress = _Progress()
+        try:
+            async with self._session.request(
+                method,
+                vetted,
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                trace_request_ctx=progress,
+            ) as response:
+                content, complete = await _read(response)
+                return Answer(response.status, response.headers, content, complete)
+        except (aiohttp.ClientError, OSError) as error:
+            if progress.sent:
+                raise UnclearError(_unclear_words(error)) from error
+            raise NotSentError(_not_sent_words(error)) from error
+
+    async def _look_up(self, host: str) -> list[str]:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(
+                self._lookups, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            )
+        except UnicodeError as error:  # a name that no name server could be asked for
+            raise OSError(str(error)) from error
+        return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+@dataclass(slots=True)
+class _Progress:
+    sent: bool = False  # from here on something may have arrived
+
+
+async def _note_sending(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    context.trace_request_ctx.sent = True
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_note_sending)  # called just before the first write
+    return trace
+
+
+class _Resolver(AbstractResolver):
+    """Names to judged addresses: one that may not be contacted spoils them all."""
+
+    def __init__(self, guard: Guard, resolve: Resolve) -> None:
+        self._guard = guard
+        self._resolve = resolve
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        addresses = [ip_address(text) for text in dict.fromkeys(await self._resolve(host))]
+        for address in addresses:
+            self._guard.check_address(host, address)
+        if not addresses:
+            raise OSError("the name has no address")
+        return [_result(host, port, address) for address in addresses]
+
+    async def close(self) -> None:
+        pass
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Judges the peer of every connection, new or kept alive, before anything is written to it."""
+
+    def __init__(self, guard: Guard, resolver: AbstractResolver) -> None:
+        super().__init__(
+            resolver=resolver, use_dns_cache=False, limit=0, keepalive_timeout=KEEP_ALIVE
+        )
+        self._guard = guard
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list["aiohttp.tracing.Trace"],
+        timeout: aiohttp.ClientTimeout,
+    ) -> "aiohttp.connector.Connection":
+        connection = await super().connect(req, traces, timeout)
+        peer = connection.transport and connection.transport.get_extra_info("peername")
+        try:
+            if not peer:
+                raise ConnectionError("the connection closed at once")
+            self._guard.check_address(req.url.raw_host or "", ip_address(peer[0]))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """The start of the body, and whether that is all we wanted of it."""
+    body = b""
+    try:
+        while len(body) < BODY_MAX:
+            chunk = await response.content.read(BODY_MAX - len(body))
+            if not chunk:
+                return body, True
+            body += chunk
+    except (aiohttp.ClientError, OSError):
+        return body, False
+    response.close()  # whatever else it holds stays unread
+    return body, True
+
+
+def _result(host: str, port: int, address: Address) -> ResolveResult:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return ResolveResult(
+        hostname=host,
+        host=str(address),
+        port=port,
+        family=family,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST,
+    )
+
+
+def _not_sent_words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "Nothing was sent: there is no such host."
+        case aiohttp.ClientSSLError():
+            return "Nothing was sent: no secure connection, its certificate was not accepted."
+        case TimeoutError():
+            return "Nothing was sent: no connection in time."
+        case OSError(errno=int(number)):
+            return f"Nothing was sent: no connection ({os.strerror(number)})."
+    return "Nothing was sent: no connection."
+
+
+def _unclear_words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "It was sent, but no answer came in time."
+    return "It was sent, but the connection broke before an answer came."

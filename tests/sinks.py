@@ -1,0 +1,234 @@
+"""Real receivers on 127.0.0.1, in a thread of their own, that answer as scripted and keep all.
+
+They serve synchronous tests, asynchronous ones and other processes alike.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any, Self
+
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+FOREVER = 3600.0
+
+
+class Served:
+    """An event loop in a thread that runs `_serve` until the block is left."""
+
+    port = 0
+
+    def __enter__(self) -> Self:
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._main(ready.set)), daemon=True
+        )
+        self._thread.start()
+        assert ready.wait(10), "the sink did not start"
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _main(self, ready: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        await self._serve(ready)
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        """Listen, set `port`, call `ready`, wait for `_stop`, close."""
+        raise NotImplementedError
+
+
+def wait_until(holds: Callable[[], bool], within: float = 10) -> None:
+    """Return as soon as `holds()`; fail after `within` seconds."""
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    path: str  # with its query
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+    at: float  # time.monotonic()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int = 200
+    body: bytes = b"ok"
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0  # seconds after the request was read; FOREVER: no answer
+    drop: bool = False  # take the request, close the connection, say nothing
+
+
+class HttpSink(Served):
+    """Answers `replies` first, one request each, then `always`."""
+
+    def __init__(self, always: Reply | Callable[[Request], Reply] = Reply()) -> None:
+        self.always = always
+        self.replies: deque[Reply] = deque()
+        self.requests: list[Request] = []
+        self.connections = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_for(self, count: int, within: float = 10) -> list[Request]:
+        """The requests, as soon as there are `count`."""
+        wait_until(lambda: len(self.requests) >= count, within)
+        return self.requests
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        server = web.Server(self._answer, access_log=None)
+
+        def connect() -> Any:
+            self.connections += 1
+            return server()
+
+        listener = await self._loop.create_server(connect, "127.0.0.1", 0)
+        self.port = listener.sockets[0].getsockname()[1]
+        ready()
+        await self._stop.wait()
+        listener.close()
+        await server.shutdown(0.1)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        seen = Request(
+            method=request.method,
+            path=request.path_qs,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read(),
+            at=time.monotonic(),
+        )
+        self.requests.append(seen)
+        reply = self._reply_to(seen)
+        await asyncio.sleep(reply.delay)
+        if reply.drop and request.transport:
+            request.transport.abort()
+        return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+
+    def _reply_to(self, request: Request) -> Reply:
+        if self.replies:
+            return self.replies.popleft()
+        return self.always if isinstance(self.always, Reply) else self.always(request)
+
+
+class RawSink(Served):
+    """Accepts connections and hands each to `speak(reader, writer)`; counts both."""
+
+    def __init__(
+        self,
+        speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+        | None = None,
+    ) -> None:
+        self._speak = speak
+        self.connections = 0
+        self.received = b""
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
+            tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+            try:
+                await (self._speak or self._listen)(reader, writer)
+            except (ConnectionError, asyncio.CancelledError):
+                pass
+            finally:
+                writer.close()
+
+        listener = await asyncio.start_server(welcome, "127.0.0.1", 0)
+        self.port = listener.sockets[0].getsockname()[1]
+        ready()
+        await self._stop.wait()
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65536):
+            self.received += chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    sender: str
+    recipients: tuple[str, ...]
+    message: EmailMessage
+
+
+class MailSink(Served):
+    """A mailbox. `at_rcpt` and `at_data` are answers given first, one each ("550 no"); the answer
+    "drop" closes the connection there, "hang" says nothing."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.at_rcpt: deque[str] = deque()
+        self.at_data: deque[str] = deque()
+        self._server: Any = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def wait_for(self, count: int, within: float = 10) -> list[Mail]:
+        """The mails, as soon as there are `count`."""
+        wait_until(lambda: len(self.mails) >= count, within)
+        return self.mails
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        listener = await self._loop.create_server(
+            lambda: SMTP(self, hostname="sink", enable_SMTPUTF8=True), "127.0.0.1", 0
+        )
+        self.port = listener.sockets[0].getsockname()[1]
+        ready()
+        await self._stop.wait()
+        listener.close()
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        answer = await _scripted(self.at_rcpt, server)
+        if not answer:
+            envelope.rcpt_tos.append(address)
+        return answer or "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        answer = await _scripted(self.at_data, server)
+        if answer:
+            return answer
+        content = envelope.content or b""
+        message = message_from_bytes(
+            content if isinstance(content, bytes) else content.encode(), policy=policy.default
+        )
+        self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
+        return "250 OK"
+
+
+async def _scripted(answers: deque[str], server: SMTP) -> str:
+    answer = answers.popleft() if answers else ""
+    if answer == "hang":
+        await asyncio.sleep(FOREVER)
+    if answer == "drop":
+        server.transport.abort()
+        await asyncio.sleep(0)
+    return answer
