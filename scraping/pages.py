@@ -34,6 +34,11 @@ class Page:
     total_results: int | None = None  # as stated; stores overstate it
 
     @property
+    def listed(self) -> tuple[str, ...]:
+        """Every ASIN the store showed whole."""
+        return tuple(listing.asin for listing in self.listings)
+
+    @property
     def asins(self) -> tuple[str, ...]:
         """Every ASIN the store said anything about."""
-        return (*(listing.asin for listing in self.listings), *self.stubs)
+        return (*self.listed, *self.stubs)

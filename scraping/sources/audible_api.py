@@ -124,7 +124,7 @@ def _advance(query: Query, reading: Pass, page: Page) -> Pass:
     return dataclasses.replace(
         reading,
         step=1,
-        seen=page.asins,
+        seen=page.listed,
         todo=todo,
         missing=() if query.text in page.asins else (query.text,),
         done=not todo,
@@ -132,7 +132,7 @@ def _advance(query: Query, reading: Pass, page: Page) -> Pass:
 
 
 def _advance_listing(reading: Pass, page: Page) -> Pass:
-    seen = tuple(dict.fromkeys((*reading.seen, *page.asins)))
+    seen = tuple(dict.fromkeys((*reading.seen, *page.listed)))
     ended = (
         len(seen) == len(reading.seen)
         or page.raw_count < PAGE_SIZE
@@ -153,7 +153,7 @@ def _advance_batch(reading: Pass, page: Page) -> Pass:
     return dataclasses.replace(
         reading,
         step=reading.step + 1,
-        seen=tuple(dict.fromkeys((*reading.seen, *page.asins))),
+        seen=tuple(dict.fromkeys((*reading.seen, *page.listed))),
         todo=todo,
         missing=reading.missing + unanswered,
         done=not todo,

@@ -35,7 +35,7 @@ class Pass:
     """How far reading a query got."""
 
     step: int = 0
-    seen: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()  # ASINs the store showed whole
     todo: tuple[str, ...] = ()  # ASINs still to be asked for
     missing: tuple[str, ...] = ()  # asked for, and the store said nothing: no sign of removal
     total_results: int | None = None

@@ -122,7 +122,6 @@ METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
-OPERATOR_EMAIL: str = env.str("OPERATOR_EMAIL", default="")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "api.auth.TokenAuthentication",
@@ -180,6 +179,7 @@ RETRY_BASE = seconds("RETRY_BASE", 5)  # the first wait; ten tries span about th
 # -- work ------------------------------------------------------------------------------------
 TICK_INTERVAL = seconds("TICK_INTERVAL", 10)
 SWEEP_INTERVAL = seconds("SWEEP_INTERVAL", 10)  # how soon a row whose hint was lost is found again
+BROKER_TIMEOUT = env.float("BROKER_TIMEOUT", default=5.0)  # the web waits half a second only
 LEDGER_POOL_SIZE = env.int("LEDGER_POOL_SIZE", default=1)
 FLOWER_ADDRESS: str = env.str("FLOWER_ADDRESS", default="127.0.0.1:5555")
 FLOWER_USER: str = env.str("FLOWER_USER", default="stalkerr")

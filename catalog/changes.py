@@ -1,0 +1,126 @@
+"""What is news. Pure: no database, no clock, no network."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from catalog.listing import CreditLine, Listing, SeriesPlace
+
+# First seen later than this after its release, a title is back catalogue and no news.
+FOUND_LATE_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to write down as a ReleaseEvent."""
+
+    kind: str
+    old_date: dt.date | None = None
+    new_date: dt.date | None = None
+    found_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we hold of an audiobook: the last listing's facts, and what was said of it."""
+
+    facts: Listing
+    is_out: bool = False
+    is_withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a listing did to a known audiobook: the facts now, and what of it is news."""
+
+    facts: Listing
+    is_out: bool
+    news: tuple[News, ...] = field(default=())
+
+
+def compare(known: Known | None, listing: Listing, today: dt.date) -> Change:
+    """Hold a listing against what is known; `today` is the store's calendar day."""
+    if known is None:
+        return _compare_new(listing, today)
+    facts = merge(known.facts, listing)
+    news = [News("restored", new_date=facts.release_date)] if known.is_withdrawn else []
+    is_out = known.is_out
+    if moved := _moved(known, facts, today):
+        news.append(moved)
+        is_out = False
+    elif not is_out and is_past(facts.release_date, today):
+        # Out earlier than promised is told as "out now", not as a move and then once more.
+        news.append(News("out_now", old_date=known.facts.release_date, new_date=facts.release_date))
+        is_out = True
+    elif not is_out and _details_changed(known.facts, facts):
+        news.append(News("detail_changed"))
+    return Change(facts=facts, is_out=is_out, news=tuple(news))
+
+
+def _compare_new(listing: Listing, today: dt.date) -> Change:
+    date = listing.release_date
+    if date is None or date > today:
+        return Change(listing, is_out=False, news=(News("announced", new_date=date),))
+    if (today - date).days > FOUND_LATE_DAYS:
+        return Change(listing, is_out=True)
+    news = News("out_now", new_date=date, found_late=date < today)
+    return Change(listing, is_out=True, news=(news,))
+
+
+def is_past(date: dt.date | None, today: dt.date) -> bool:
+    return date is not None and date <= today
+
+
+def _moved(known: Known, facts: Listing, today: dt.date) -> News | None:
+    """A date that moved to another day still to come; the past is only corrected, in silence."""
+    old, new = known.facts.release_date, facts.release_date
+    if new is None or new == old or new <= today:
+        return None
+    return News("date_moved", old_date=old, new_date=new)
+
+
+def _details_changed(old: Listing, new: Listing) -> bool:
+    """Another title or other narrators; filling in what was missing is not news."""
+    before, after = _names(old.credits, "narrator"), _names(new.credits, "narrator")
+    return old.title != new.title or bool(before and before != after)
+
+
+def _names(credits: Iterable[CreditLine], role: str) -> set[str]:
+    return {credit.name for credit in credits if credit.role == role}
+
+
+def merge(old: Listing, new: Listing) -> Listing:
+    """The facts of `new`, with those of `old` where `new` says nothing."""
+    said = {
+        entry.name: value
+        for entry in dataclasses.fields(new)
+        if (value := getattr(new, entry.name)) not in (None, "", ())
+    }
+    said["credits"] = _merge_credits(old.credits, new.credits)
+    said["series"] = _merge_series(old.series, new.series)
+    return dataclasses.replace(old, **said)
+
+
+def _merge_credits(
+    old: tuple[CreditLine, ...], new: tuple[CreditLine, ...]
+) -> tuple[CreditLine, ...]:
+    """A role that the new listing names replaces that role; the others stay."""
+    named = {credit.role for credit in new}
+    return new + tuple(credit for credit in old if credit.role not in named)
+
+
+def _merge_series(
+    old: tuple[SeriesPlace, ...], new: tuple[SeriesPlace, ...]
+) -> tuple[SeriesPlace, ...]:
+    """The new places, each keeping its old sequence where the new one has none."""
+    sequences = {place.asin: place.sequence for place in old}
+    return (
+        tuple(
+            place
+            if place.sequence
+            else dataclasses.replace(place, sequence=sequences.get(place.asin))
+            for place in new
+        )
+        or old
+    )

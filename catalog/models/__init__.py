@@ -1,0 +1,21 @@
+from catalog.models.audiobook import Audiobook, AudiobookCheck, Work
+from catalog.models.event import ReleaseEvent
+from catalog.models.people import Contributor, Credit
+from catalog.models.series import Series, SeriesEntry, SeriesGroup
+from catalog.models.watch import Mark, Watch, WatchKey, WatchQuery
+
+__all__ = [
+    "Audiobook",
+    "AudiobookCheck",
+    "Contributor",
+    "Credit",
+    "Mark",
+    "ReleaseEvent",
+    "Series",
+    "SeriesEntry",
+    "SeriesGroup",
+    "Watch",
+    "WatchKey",
+    "WatchQuery",
+    "Work",
+]

@@ -1,0 +1,134 @@
+"""What exists: recordings as sold, and the works they are editions of."""
+
+import datetime as dt
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchQuery, SearchVectorField
+from django.db import models
+from django.db.models.functions import Now
+
+from catalog import marketplaces
+
+
+class Work(models.Model):
+    """What editions of one book have in common, over marketplaces and re-issues."""
+
+    title = models.TextField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "works"
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class AudiobookQuerySet(models.QuerySet["Audiobook"]):
+    def upcoming(self, today: dt.date) -> Self:
+        """On sale later than `today`, soonest first; withdrawn ones left out."""
+        return self.filter(release_date__gt=today, withdrawn_at=None).order_by("release_date", "id")
+
+    def search(self, text: str) -> Self:
+        """Those whose title, series or people hold every word of `text`."""
+        return self.filter(search_vector=SearchQuery(text, config="simple"))
+
+    def due_out(self, marketplace: str, today: dt.date) -> Self:
+        """Out by their date, and nobody has said so yet."""
+        return self.filter(
+            marketplace=marketplace, release_date__lte=today, out_at=None, withdrawn_at=None
+        )
+
+
+class Audiobook(models.Model):
+    """One recording sold in one marketplace. Empty fields: the store has not said (yet)."""
+
+    marketplace = models.CharField(max_length=2, choices=marketplaces.CHOICES, db_collation="C")
+    asin = models.CharField(max_length=10, db_collation="C")
+    work = models.ForeignKey(Work, models.PROTECT, related_name="audiobooks")
+    title = models.TextField()
+    subtitle = models.TextField(blank=True)
+    language = models.TextField(blank=True, help_text="Lower-case English word, as the store says.")
+    release_date = models.DateField(
+        null=True, blank=True, help_text="Day on the store's calendar; empty: no date known."
+    )
+    publication_at = models.DateTimeField(null=True, blank=True)
+    launched_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the store put its page up."
+    )
+    publisher = models.TextField(blank=True)
+    runtime_minutes = models.PositiveIntegerField(null=True, blank=True)
+    format_type = models.TextField(blank=True)
+    content_type = models.TextField(blank=True)
+    delivery_type = models.TextField(blank=True)
+    cover_url = models.TextField(blank=True)
+    summary = models.TextField(blank=True)
+    sku = models.TextField(blank=True)
+    isbn = models.TextField(blank=True)
+    url = models.TextField(blank=True)
+    genres = models.JSONField(default=list, blank=True, help_text="[[id, name], …]")
+    metadata = models.JSONField(
+        default=dict, blank=True, help_text="The store's record, as it came."
+    )
+
+    match_keys = ArrayField(
+        models.TextField(), default=list, editable=False, help_text="catalog/keys.py"
+    )
+    folded = models.TextField(editable=False, help_text="Folded title, subtitle and series titles.")
+    search_vector = SearchVectorField(null=True, editable=False)
+    fingerprint = models.TextField(editable=False, help_text="Of the facts last seen.")
+    fetched_at = models.DateTimeField(help_text="When the store said these facts.")
+    revision = models.PositiveIntegerField(default=0, help_text="Number of its latest event.")
+    first_seen_at = models.DateTimeField()
+    out_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was seen to be out (or was, when first seen)."
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AudiobookQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audiobooks"
+        constraints = [
+            models.UniqueConstraint(fields=["marketplace", "asin"], name="audiobook_once")
+        ]
+        indexes = [
+            models.Index(  # AudiobookQuerySet.upcoming: everything, over marketplaces
+                fields=["release_date", "id"],
+                condition=models.Q(withdrawn_at=None),
+                name="audiobook_upcoming",
+            ),
+            models.Index(  # AudiobookQuerySet.due_out, and upcoming of one marketplace
+                fields=["marketplace", "release_date"],
+                condition=models.Q(withdrawn_at=None),
+                name="audiobook_due",
+            ),
+            models.Index(fields=["asin"], name="audiobook_asin"),  # the work of a new edition
+            GinIndex(fields=["search_vector"], name="audiobook_search"),  # search()
+            GinIndex(fields=["match_keys"], name="audiobook_keys"),  # how rare a word is; previews
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.marketplace} {self.asin})"
+
+
+class AudiobookCheck(models.Model):
+    """The narrow, hot row beside an audiobook: when the store last showed it, or did not."""
+
+    audiobook = models.OneToOneField(
+        Audiobook, models.CASCADE, primary_key=True, related_name="check_row"
+    )
+    last_checked_at = models.DateTimeField()
+    absent_at = models.DateTimeField(
+        null=True, blank=True, help_text="First of two looks that found it gone."
+    )
+
+    class Meta:
+        db_table = "audiobook_checks"
+        indexes = [
+            models.Index(fields=["last_checked_at"], name="check_last_checked"),  # oldest, control
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.audiobook_id} at {self.last_checked_at}"

@@ -1,0 +1,75 @@
+"""News: facts in the past tense, and the outbox that carries them to whoever cares."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+
+class ReleaseEventQuerySet(models.QuerySet["ReleaseEvent"]):
+    def unprocessed(self) -> Self:
+        """Those whose fan-out is not finished, oldest first."""
+        return self.filter(fanned_out_at=None).order_by("id")
+
+    def unpublished(self) -> Self:
+        """Those without their place in the public order."""
+        return self.filter(published_seq=None)
+
+
+class ReleaseEvent(models.Model):
+    class Kind(models.TextChoices):
+        ANNOUNCED = "announced"
+        DATE_MOVED = "date_moved"
+        OUT_NOW = "out_now"
+        WITHDRAWN = "withdrawn"
+        RESTORED = "restored"
+        DETAIL_CHANGED = "detail_changed"
+
+    audiobook = models.ForeignKey("catalog.Audiobook", models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=16, choices=Kind)
+    revision = models.PositiveIntegerField(help_text="1, 2, 3 … for one audiobook.")
+    seen_at = models.DateTimeField(help_text="When we saw it.")
+    old_date = models.DateField(null=True, blank=True)
+    new_date = models.DateField(null=True, blank=True)
+    found_late = models.BooleanField(default=False, help_text="It was out before we saw it.")
+    unconfirmed = models.BooleanField(
+        default=False, help_text="Out by its date; the store could not be asked."
+    )
+    published_seq = models.BigIntegerField(
+        null=True, blank=True, unique=True, help_text="Place in the public order; the cursor."
+    )
+    fanned_through = models.BigIntegerField(
+        default=0, help_text="Users up to this id are done (moved with their deliveries)."
+    )
+    fanned_out_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReleaseEventQuerySet.as_manager()
+
+    class Meta:
+        db_table = "release_events"
+        constraints = [
+            models.UniqueConstraint(fields=["audiobook", "revision"], name="event_revision_once"),
+            models.CheckConstraint(
+                condition=~Q(kind="date_moved") | ~Q(new_date=None), name="event_moved_has_a_date"
+            ),
+        ]
+        indexes = [
+            models.Index(  # ReleaseEventQuerySet.unprocessed
+                fields=["id"], condition=Q(fanned_out_at=None), name="event_unprocessed"
+            ),
+            models.Index(  # ReleaseEventQuerySet.unpublished
+                fields=["id"], condition=Q(published_seq=None), name="event_unpublished"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.audiobook_id}"
+
+    @property
+    def value(self) -> str:
+        """What makes telling it again a repetition: house rule of `Told`."""
+        if self.kind == self.Kind.DATE_MOVED:
+            return str(self.new_date)
+        if self.kind in (self.Kind.ANNOUNCED, self.Kind.OUT_NOW):
+            return ""
+        return str(self.revision)

@@ -1,0 +1,159 @@
+"""Who cares about what."""
+
+from typing import Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from catalog import marketplaces
+from catalog.models.event import ReleaseEvent
+
+
+def default_marketplaces() -> list[str]:
+    return ["us"]
+
+
+def default_event_kinds() -> list[str]:
+    """What a new watch hears: all news but corrections of details."""
+    return [kind for kind in ReleaseEvent.Kind.values if kind != ReleaseEvent.Kind.DETAIL_CHANGED]
+
+
+class WatchQuerySet(models.QuerySet["Watch"]):
+    def of(self, user_id: int) -> Self:
+        """A user's own, without those on their way out."""
+        return self.filter(user_id=user_id, ended_at=None)
+
+
+class Watch(models.Model):
+    class Kind(models.TextChoices):
+        AUTHOR = "author"
+        SERIES = "series"
+        KEYWORD = "keyword"
+        ASIN = "asin"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="watches")
+    kind = models.CharField(max_length=16, choices=Kind)
+    query = models.TextField(
+        help_text='A name, a series title, words ("a phrase" in quotes), or an ASIN.'
+    )
+    asin = models.CharField(
+        max_length=10, blank=True, help_text="Of the author or series, where known."
+    )
+    marketplaces = ArrayField(
+        models.CharField(max_length=2, choices=marketplaces.CHOICES), default=default_marketplaces
+    )
+    languages = ArrayField(
+        models.TextField(), default=list, blank=True, help_text="Empty: every language."
+    )
+    excluded_words = ArrayField(models.TextField(), default=list, blank=True)
+    event_kinds = ArrayField(
+        models.CharField(max_length=16, choices=ReleaseEvent.Kind), default=default_event_kinds
+    )
+    include_announced = models.BooleanField(
+        default=True, help_text="Also later news of what was announced and unreleased at the start."
+    )
+    per_edition = models.BooleanField(
+        default=False, help_text="Told once an edition instead of once a work."
+    )
+    muted = models.BooleanField(default=False, help_text="Recorded, not told, not told later.")
+    snoozed_until = models.DateTimeField(null=True, blank=True, help_text="Told when it ends.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(
+        null=True, editable=False, help_text="Deleted; gone once its promises are cancelled."
+    )
+    edited_at = models.DateTimeField(
+        null=True, editable=False, help_text="Promises made before an edit are yet to be looked at."
+    )
+    # What a match asks beyond a shared key, folded once (catalog/keys.py):
+    required_keys = ArrayField(models.TextField(), default=list, editable=False)
+    excluded_keys = ArrayField(models.TextField(), default=list, editable=False)
+    phrase = models.TextField(blank=True, editable=False)
+
+    objects = WatchQuerySet.as_manager()
+
+    class Meta:
+        db_table = "watches"
+        verbose_name_plural = "watches"
+        constraints = [
+            # the other end of watch_keys' composite key
+            models.UniqueConstraint(fields=["id", "user"], name="watch_of_user")
+        ]
+        indexes = [
+            models.Index(  # notifications.services.cancel_unwanted
+                fields=["id"], condition=~Q(edited_at=None), name="watch_edited"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.query}"
+
+
+class WatchKey(models.Model):
+    """What an audiobook must yield for the watch to be a candidate."""
+
+    pk = models.CompositePrimaryKey("key", "user_id", "watch_id")
+    key = models.TextField(db_collation="C")
+    user_id = models.BigIntegerField()
+    # The database has a key of (watch, user) instead: a migration says so.
+    watch = models.ForeignKey(Watch, models.CASCADE, related_name="keys", db_constraint=False)
+
+    class Meta:
+        db_table = "watch_keys"
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class WatchQuery(models.Model):
+    """The query a watch needs in one marketplace, and since when it is heard there."""
+
+    watch = models.ForeignKey(Watch, models.CASCADE, related_name="queries")
+    marketplace = models.CharField(max_length=2, choices=marketplaces.CHOICES, db_collation="C")
+    kind = models.CharField(max_length=16)
+    query = models.TextField(db_collation="C")
+    active_from = models.DateTimeField(
+        null=True, help_text="Empty until the first complete pass: the baseline."
+    )
+
+    class Meta:
+        db_table = "watch_queries"
+        constraints = [
+            models.UniqueConstraint(fields=["watch", "marketplace"], name="watch_query_once")
+        ]
+        indexes = [
+            models.Index(  # who needs a target; whom its first pass makes active
+                fields=["marketplace", "kind", "query"], name="watch_query_target"
+            ),
+            models.Index(  # those waiting for a target or its first pass
+                fields=["id"], condition=Q(active_from=None), name="watch_query_waiting"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.marketplace} {self.kind} {self.query}"
+
+
+class Mark(models.Model):
+    """A user's last word on a work: never told of it again, over all editions."""
+
+    class Kind(models.TextChoices):
+        NOT_INTERESTED = "not_interested"
+        HAVE_IT = "have_it"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="marks")
+    work = models.ForeignKey("catalog.Work", models.CASCADE, related_name="marks")
+    kind = models.CharField(max_length=16, choices=Kind)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "marks"
+        constraints = [
+            # the fan-out asks by work and user
+            models.UniqueConstraint(fields=["work", "user"], name="mark_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind} {self.work_id}"

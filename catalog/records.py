@@ -1,0 +1,383 @@
+"""The statements behind record_listings: each takes a whole page of audiobooks at once.
+
+Lock order, so that no two transactions wait for each other in a ring: missing audiobooks are
+inserted first, in (marketplace, asin) order; then all rows of the page are locked in the same
+order; then people, then series. Nothing goes back to an earlier step.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from catalog.changes import Change, Known
+from catalog.keys import audiobook_keys, folded_titles
+from catalog.listing import CreditLine, Listing, SeriesPlace
+from catalog.normalise import fold, sequence_position
+
+Place = tuple[str, str]  # (marketplace, asin)
+
+_TEXTS = (
+    "title subtitle language publisher format_type content_type delivery_type cover_url summary"
+    " sku isbn url"
+).split()
+_FACTS = [*_TEXTS, "release_date", "publication_at", "launched_at", "runtime_minutes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A locked audiobook, as far as it takes to see whether anything changed."""
+
+    id: int
+    place: Place
+    fingerprint: str
+    fetched_at: dt.datetime
+    revision: int
+    release_date: dt.date | None
+    is_out: bool
+    is_withdrawn: bool
+
+
+def insert_missing(
+    listings: Mapping[Place, Listing], fetched_at: dt.datetime, now: dt.datetime
+) -> set[Place]:
+    """Insert the audiobooks that are not there, each with its work; returns those we inserted.
+
+    Of two workers that find the same new title, one inserts it and the other waits, then sees it.
+    An ASIN sold in another marketplace already is an edition of the same work.
+    """
+    records = [
+        {"marketplace": place[0], "asin": place[1], "title": listing.title or ""}
+        for place, listing in sorted(listings.items())
+    ]
+    rows = _run(
+        """
+        WITH wanted AS (
+            SELECT w.*, nextval(pg_get_serial_sequence('works', 'id')) AS new_work,
+                   (SELECT work_id FROM audiobooks s WHERE s.asin = w.asin LIMIT 1) AS known_work
+            FROM jsonb_to_recordset(%(records)s) AS w(marketplace text, asin text, title text)
+            WHERE NOT EXISTS (SELECT FROM audiobooks a
+                              WHERE a.marketplace = w.marketplace AND a.asin = w.asin)
+        ), born AS (
+            INSERT INTO works (id, title) SELECT new_work, title FROM wanted WHERE known_work IS NULL
+        ), inserted AS (
+            INSERT INTO audiobooks (marketplace, asin, work_id, title, subtitle, language, publisher,
+                format_type, content_type, delivery_type, cover_url, summary, sku, isbn, url,
+                genres, metadata, match_keys, folded, fingerprint, fetched_at, revision, first_seen_at)
+            SELECT marketplace, asin, coalesce(known_work, new_work), title, '', '', '', '', '', '',
+                '', '', '', '', '', '[]', '{}', '{}', '', '', %(fetched_at)s, 0, %(now)s
+            FROM wanted ORDER BY marketplace COLLATE "C", asin COLLATE "C"
+            ON CONFLICT (marketplace, asin) DO NOTHING
+            RETURNING marketplace, asin, work_id
+        )
+        SELECT w.marketplace, w.asin, i.work_id IS NOT NULL, w.new_work, w.known_work
+        FROM wanted w LEFT JOIN inserted i USING (marketplace, asin)
+        """,
+        {"records": json.dumps(records), "fetched_at": fetched_at, "now": now},
+    )
+    orphans = [work for _, _, won, work, known in rows if not won and known is None]
+    if orphans:
+        _run("DELETE FROM works WHERE id = ANY(%s)", [orphans])
+    return {(marketplace, asin) for marketplace, asin, won, _, _ in rows if won}
+
+
+def lock(places: Iterable[Place]) -> dict[Place, Row]:
+    """Lock the audiobooks of a page until the transaction ends."""
+    marketplaces, asins = zip(*sorted(places), strict=True)
+    rows = _run(
+        """
+        SELECT a.id, a.marketplace, a.asin, a.fingerprint, a.fetched_at, a.revision,
+               a.release_date, a.out_at IS NOT NULL, a.withdrawn_at IS NOT NULL
+        FROM audiobooks a
+        WHERE (a.marketplace, a.asin) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+        ORDER BY a.marketplace, a.asin
+        FOR UPDATE
+        """,
+        [list(marketplaces), list(asins)],
+    )
+    return {(row[1], row[2]): Row(row[0], (row[1], row[2]), *row[3:]) for row in rows}
+
+
+def load_known(rows: Iterable[Row]) -> dict[int, Known]:
+    """All that is known of these audiobooks, by id."""
+    by_id = {row.id: row for row in rows}
+    if not by_id:
+        return {}
+    columns = ", ".join(f"a.{name}" for name in _FACTS)
+    records = _run(
+        f"""
+        SELECT a.id, a.genres, a.metadata,
+            (SELECT coalesce(jsonb_agg(jsonb_build_array(c.name, c.asin, k.role) ORDER BY k.position),
+                '[]') FROM credits k JOIN contributors c ON c.id = k.contributor_id
+             WHERE k.audiobook_id = a.id),
+            (SELECT coalesce(jsonb_agg(jsonb_build_array(s.asin, s.title, e.sequence) ORDER BY e.id),
+                '[]') FROM series_entries e JOIN series s ON s.id = e.series_id
+             WHERE e.audiobook_id = a.id),
+            {columns}
+        FROM audiobooks a WHERE a.id = ANY(%s)
+        """,  # noqa: S608 (column names of ours)
+        [list(by_id)],
+    )
+    return {record[0]: _known(by_id[record[0]], record) for record in records}
+
+
+def _known(row: Row, record: Sequence[Any]) -> Known:
+    _, genres, metadata, credits, series, *facts = record
+    listing = Listing(
+        marketplace=row.place[0],
+        asin=row.place[1],
+        genres=tuple((genre_id, name) for genre_id, name in _parsed(genres)),
+        credits=tuple(CreditLine(*credit) for credit in _parsed(credits)),
+        series=tuple(
+            SeriesPlace(asin, title, sequence or None) for asin, title, sequence in _parsed(series)
+        ),
+        raw=_parsed(metadata),
+        **dict(zip(_FACTS, facts, strict=True)),
+    )
+    return Known(facts=listing, is_out=row.is_out, is_withdrawn=row.is_withdrawn)
+
+
+def update_facts(
+    changes: Mapping[Row, Change],
+    prints: Mapping[Place, str],
+    fetched_at: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Write the merged facts, match keys and search words of changed audiobooks."""
+    if not changes:
+        return
+    columns = ", ".join(f"{name} = n.{name}" for name in _FACTS)
+    _run(
+        f"""
+        UPDATE audiobooks a SET {columns},
+            genres = n.genres, metadata = n.metadata, match_keys = n.match_keys, folded = n.folded,
+            fingerprint = n.fingerprint, fetched_at = %(fetched_at)s, revision = n.revision,
+            search_vector = setweight(to_tsvector('simple', n.title_words), 'A')
+                || setweight(to_tsvector('simple', n.other_words), 'B'),
+            out_at = CASE WHEN n.is_out THEN coalesce(a.out_at, %(now)s) END,
+            withdrawn_at = NULL
+        FROM jsonb_to_recordset(%(records)s) AS n(id bigint, title text, subtitle text,
+            language text, publisher text, format_type text, content_type text, delivery_type text,
+            cover_url text, summary text, sku text, isbn text, url text, release_date date,
+            publication_at timestamptz, launched_at timestamptz, runtime_minutes int, genres jsonb,
+            metadata jsonb, match_keys text[], folded text, fingerprint text, revision int,
+            title_words text, other_words text, is_out boolean)
+        WHERE a.id = n.id
+        """,  # noqa: S608 (column names of ours)
+        {
+            "records": json.dumps(
+                [_record(row, change, prints[row.place]) for row, change in changes.items()],
+                default=str,
+            ),
+            "fetched_at": fetched_at,
+            "now": now,
+        },
+    )
+
+
+def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
+    facts = change.facts
+    titles = folded_titles(facts)
+    return {
+        "id": row.id,
+        **{name: getattr(facts, name) or "" for name in _TEXTS},
+        **{name: getattr(facts, name) for name in _FACTS if name not in _TEXTS},
+        "genres": facts.genres,
+        "metadata": facts.raw,
+        "match_keys": audiobook_keys(facts),
+        "folded": titles,
+        "fingerprint": fingerprint,
+        "revision": row.revision + len(change.news),
+        "title_words": titles,
+        "other_words": " ".join(fold(credit.name) for credit in facts.credits),
+        "is_out": change.is_out,
+    }
+
+
+def insert_events(changes: Mapping[Row, Change], now: dt.datetime) -> list[int]:
+    """Write the news down, in page order; returns the events' ids."""
+    records = [
+        {
+            "audiobook_id": row.id,
+            "revision": row.revision + offset,
+            "kind": news.kind,
+            "old_date": news.old_date,
+            "new_date": news.new_date,
+            "found_late": news.found_late,
+        }
+        for row, change in changes.items()
+        for offset, news in enumerate(change.news, start=1)
+    ]
+    if not records:
+        return []
+    rows = _run(
+        """
+        INSERT INTO release_events (audiobook_id, kind, revision, seen_at, old_date, new_date,
+                                    found_late, unconfirmed, fanned_through)
+        SELECT audiobook_id, kind, revision, %s, old_date, new_date, found_late, false, 0
+        FROM jsonb_to_recordset(%s) AS n(audiobook_id bigint, kind text, revision int,
+            old_date date, new_date date, found_late boolean)
+        RETURNING id
+        """,
+        [now, json.dumps(records, default=str)],
+    )
+    return [event_id for (event_id,) in rows]
+
+
+def link_people(changes: Mapping[Row, Change]) -> None:
+    """Make the credits of changed audiobooks what the facts say."""
+    credits = [
+        {
+            "audiobook_id": row.id,
+            "asin": credit.asin,
+            "name": credit.name,
+            "name_key": fold(credit.name),
+            "role": credit.role,
+            "position": position,
+        }
+        for row, change in changes.items()
+        for position, credit in enumerate(change.facts.credits)
+    ]
+    parameters = {"credits": json.dumps(credits), "ids": [row.id for row in changes]}
+    learn_ids("author", _insert_contributors(parameters))
+    _run(
+        """
+        WITH said AS (
+            SELECT DISTINCT ON (n.audiobook_id, n.role, c.id)
+                   n.audiobook_id, n.role, c.id AS contributor_id, n.position
+            FROM jsonb_to_recordset(%(credits)s) AS n(audiobook_id bigint, asin text, name text,
+                 name_key text, role text, position int)
+            JOIN contributors c ON c.asin = n.asin OR (n.asin IS NULL AND c.asin IS NULL
+                                                       AND c.name_key = n.name_key)
+            ORDER BY n.audiobook_id, n.role, c.id, n.position
+        ), gone AS (
+            DELETE FROM credits k WHERE k.audiobook_id = ANY(%(ids)s) AND NOT EXISTS (
+                SELECT FROM said s WHERE s.audiobook_id = k.audiobook_id AND s.role = k.role
+                                     AND s.contributor_id = k.contributor_id)
+        )
+        INSERT INTO credits (audiobook_id, contributor_id, role, position)
+        SELECT audiobook_id, contributor_id, role, position FROM said
+        ON CONFLICT (audiobook_id, role, contributor_id) DO UPDATE SET position = EXCLUDED.position
+        """,
+        parameters,
+    )
+
+
+def _insert_contributors(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """Insert the people not yet known; returns the new (name_key, asin) of those with an id."""
+    rows = _run(
+        """
+        INSERT INTO contributors (asin, name, name_key)
+        SELECT DISTINCT ON (coalesce(n.asin, ''), CASE WHEN n.asin IS NULL THEN n.name_key END)
+               n.asin, n.name, n.name_key
+        FROM jsonb_to_recordset(%(credits)s) AS n(asin text, name text, name_key text)
+        WHERE NOT EXISTS (SELECT FROM contributors c WHERE c.asin = n.asin
+                          OR (n.asin IS NULL AND c.asin IS NULL AND c.name_key = n.name_key))
+        ORDER BY coalesce(n.asin, ''), CASE WHEN n.asin IS NULL THEN n.name_key END
+        ON CONFLICT DO NOTHING
+        RETURNING name_key, asin
+        """,
+        parameters,
+    )
+    return [(name_key, asin) for name_key, asin in rows if asin]
+
+
+def link_series(changes: Mapping[Row, Change]) -> None:
+    """Make the series places of changed audiobooks what the facts say."""
+    places = [
+        {
+            "audiobook_id": row.id,
+            "marketplace": row.place[0],
+            "asin": place.asin,
+            "title": place.title,
+            "title_key": fold(place.title),
+            "sequence": place.sequence or "",
+            "position": sequence_position(place.sequence or ""),
+        }
+        for row, change in changes.items()
+        for place in change.facts.series
+        if place.asin
+    ]
+    parameters = {"places": json.dumps(places, default=str), "ids": [row.id for row in changes]}
+    new = _run(
+        """
+        INSERT INTO series (marketplace, asin, title, title_key)
+        SELECT DISTINCT ON (n.marketplace, n.asin) n.marketplace, n.asin, n.title, n.title_key
+        FROM jsonb_to_recordset(%(places)s) AS n(marketplace text, asin text, title text,
+                                                 title_key text)
+        WHERE NOT EXISTS (SELECT FROM series s
+                          WHERE s.marketplace = n.marketplace AND s.asin = n.asin)
+        ORDER BY n.marketplace, n.asin
+        ON CONFLICT DO NOTHING
+        RETURNING title_key, asin
+        """,
+        parameters,
+    )
+    learn_ids("series", [(title_key, asin) for title_key, asin in new])
+    _run(
+        """
+        WITH said AS (
+            SELECT DISTINCT ON (n.audiobook_id, s.id) n.audiobook_id, s.id AS series_id,
+                   n.sequence, n.position
+            FROM jsonb_to_recordset(%(places)s) AS n(audiobook_id bigint, marketplace text,
+                 asin text, sequence text, position numeric)
+            JOIN series s ON s.marketplace = n.marketplace AND s.asin = n.asin
+            ORDER BY n.audiobook_id, s.id
+        ), gone AS (
+            DELETE FROM series_entries e WHERE e.audiobook_id = ANY(%(ids)s) AND NOT EXISTS (
+                SELECT FROM said s WHERE s.audiobook_id = e.audiobook_id
+                                     AND s.series_id = e.series_id)
+        )
+        INSERT INTO series_entries (audiobook_id, series_id, sequence, position)
+        SELECT audiobook_id, series_id, sequence, position FROM said
+        ON CONFLICT (audiobook_id, series_id)
+        DO UPDATE SET sequence = EXCLUDED.sequence, position = EXCLUDED.position
+        """,
+        parameters,
+    )
+
+
+def learn_ids(kind: str, found: Iterable[tuple[str, str]]) -> None:
+    """Give watches that know only a folded name the id found for it: (name key, asin) pairs."""
+    pairs = [{"name": f"{kind}~{name_key}", "id": f"{kind}:{asin}"} for name_key, asin in found]
+    if not pairs:
+        return
+    _run(
+        """
+        INSERT INTO watch_keys (key, user_id, watch_id)
+        SELECT DISTINCT n.id, k.user_id, k.watch_id
+        FROM jsonb_to_recordset(%s) AS n(name text, id text)
+        JOIN watch_keys k ON k.key = n.name
+        JOIN watches w ON w.id = k.watch_id AND w.asin = ''
+        ON CONFLICT DO NOTHING
+        """,
+        [json.dumps(pairs)],
+    )
+
+
+def touch(ids: Sequence[int], fetched_at: dt.datetime) -> None:
+    """The store has just shown these: the only thing an unchanged page writes."""
+    _run(
+        """
+        INSERT INTO audiobook_checks AS c (audiobook_id, last_checked_at)
+        SELECT id, %s FROM unnest(%s::bigint[]) AS id ORDER BY id
+        ON CONFLICT (audiobook_id) DO UPDATE
+        SET last_checked_at = EXCLUDED.last_checked_at, absent_at = NULL
+        WHERE c.last_checked_at < EXCLUDED.last_checked_at
+        """,
+        [fetched_at, list(ids)],
+    )
+
+
+def _run(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _parsed(value: Any) -> Any:
+    """jsonb of a raw cursor: Django hands it over as text."""
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,203 @@
+"""What writes across the catalogue: the store's listings, and the news in them."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from catalog import records
+from catalog.changes import Change, compare
+from catalog.listing import Listing
+from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
+from catalog.models import Audiobook, ReleaseEvent
+from stalkerr.locks import lock
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a page came to: audiobooks first seen, audiobooks whose facts changed, news (ids)."""
+
+    new: int = 0
+    changed: int = 0
+    event_ids: tuple[int, ...] = ()
+
+
+def record_listings(
+    *, listings: Iterable[Listing], fetched_at: dt.datetime, now: dt.datetime
+) -> Recorded:
+    """Store what a source listed, and write down what of it is news, in one transaction.
+
+    The number of statements does not depend on the number of listings. Facts older than what we
+    hold (`fetched_at`) change nothing; a field that a listing lacks clears nothing.
+    """
+    page = {(each.marketplace, each.asin): each for each in listings if not each.is_series_object}
+    if not page:
+        return Recorded()
+    with transaction.atomic():
+        titled = {place: listing for place, listing in page.items() if listing.title}
+        new = records.insert_missing(titled, fetched_at, now)
+        rows = records.lock(page)
+        fresh = [row for row in rows.values() if row.place in new or row.fetched_at < fetched_at]
+        changes = _changes(fresh, page, new, now)
+        records.update_facts(changes, _fingerprints(page), fetched_at, now)
+        if changes:
+            records.link_people(changes)
+            records.link_series(changes)
+        event_ids = records.insert_events(changes, now)
+        records.touch([row.id for row in fresh], fetched_at)
+    return Recorded(len(new), len(changes) - len(new), tuple(event_ids))
+
+
+def _fingerprints(page: Mapping[records.Place, Listing]) -> dict[records.Place, str]:
+    return {place: listing.fingerprint() for place, listing in page.items()}
+
+
+def _changes(
+    fresh: list[records.Row],
+    page: Mapping[records.Place, Listing],
+    new: set[records.Place],
+    now: dt.datetime,
+) -> dict[records.Row, Change]:
+    """The changes among freshly seen rows: other facts, or a day that has come."""
+    prints = _fingerprints(page)
+    touched = [row for row in fresh if prints[row.place] != row.fingerprint or _is_news(row, now)]
+    known = records.load_known(row for row in touched if row.place not in new)
+    return {
+        row: compare(known.get(row.id), page[row.place], store_date(row.place[0], now))
+        for row in touched
+    }
+
+
+def _is_news(row: records.Row, now: dt.datetime) -> bool:
+    """Whether the mere sight of unchanged facts is news: it is back, or its day has come."""
+    day_has_come = row.release_date and row.release_date <= store_date(row.place[0], now)
+    return row.is_withdrawn or (not row.is_out and bool(day_has_come))
+
+
+def record_absent(
+    *, marketplace: str, asins: Iterable[str], now: dt.datetime, delay: dt.timedelta
+) -> list[int]:
+    """Note that the store denied these; the second time, `delay` after the first, withdraw them.
+
+    The caller has made sure of house rule `Absent`: missing from a complete pass, a stub when
+    asked for alone, and a known-good control answered whole. Returns the events' ids.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH gone AS (
+                SELECT a.id, a.revision FROM audiobooks a
+                WHERE a.marketplace = %(marketplace)s AND a.asin = ANY(%(asins)s)
+                  AND a.withdrawn_at IS NULL
+                ORDER BY a.marketplace, a.asin FOR UPDATE
+            ), denied AS (
+                INSERT INTO audiobook_checks AS c (audiobook_id, last_checked_at, absent_at)
+                SELECT id, %(now)s, %(now)s FROM gone ORDER BY id
+                ON CONFLICT (audiobook_id) DO UPDATE
+                SET absent_at = coalesce(c.absent_at, EXCLUDED.absent_at)
+                RETURNING audiobook_id, absent_at
+            ), withdrawn AS (
+                UPDATE audiobooks a SET withdrawn_at = %(now)s, revision = a.revision + 1
+                FROM denied d WHERE a.id = d.audiobook_id AND d.absent_at <= %(now)s - %(delay)s
+                RETURNING a.id, a.revision
+            )
+            INSERT INTO release_events (audiobook_id, kind, revision, seen_at, found_late,
+                                        unconfirmed, fanned_through)
+            SELECT id, 'withdrawn', revision, %(now)s, false, false, 0 FROM withdrawn
+            RETURNING id
+            """,
+            {"marketplace": marketplace, "asins": list(asins), "now": now, "delay": delay},
+        )
+        return [event_id for (event_id,) in cursor.fetchall()]
+
+
+def mark_out_by_date(*, now: dt.datetime) -> list[int]:
+    """At noon on its day a title is out, "unconfirmed", if the store could not be asked."""
+    event_ids: list[int] = []
+    for code in MARKETPLACES:
+        today = store_date(code, now)
+        # Before noon only yesterday's titles have had their chance to be confirmed.
+        day = today if store_noon_passed(code, today, now) else today - dt.timedelta(days=1)
+        event_ids += _mark_out(code, day, now)
+    return event_ids
+
+
+def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (
+                SELECT id FROM audiobooks
+                WHERE marketplace = %(marketplace)s AND release_date <= %(day)s
+                  AND out_at IS NULL AND withdrawn_at IS NULL
+                ORDER BY marketplace, asin FOR UPDATE
+            ), out_now AS (
+                UPDATE audiobooks a SET out_at = %(now)s, revision = a.revision + 1
+                FROM due WHERE a.id = due.id
+                RETURNING a.id, a.revision, a.release_date
+            )
+            INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, found_late,
+                                        unconfirmed, fanned_through)
+            SELECT id, 'out_now', revision, %(now)s, release_date, false, true, 0 FROM out_now
+            RETURNING id
+            """,
+            {"marketplace": marketplace, "day": day, "now": now},
+        )
+        return [event_id for (event_id,) in cursor.fetchall()]
+
+
+def publish_events() -> int:
+    """Number new events in the order in which they became visible; returns how many.
+
+    The lock is a statement of its own: a numbering statement that waited for it would still see
+    what was there before the wait, and give one number twice.
+    """
+    with transaction.atomic():
+        lock("publish_events")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE release_events e SET published_seq = n.seq
+                FROM (SELECT id, row_number() OVER (ORDER BY id)
+                             + coalesce((SELECT max(published_seq) FROM release_events), 0) AS seq
+                      FROM release_events WHERE published_seq IS NULL) n
+                WHERE e.id = n.id
+                """
+            )
+            return cursor.rowcount
+
+
+def unprocessed_events(*, limit: int) -> list[int]:
+    """The oldest events whose fan-out is not finished."""
+    return list(ReleaseEvent.objects.unprocessed().values_list("id", flat=True)[:limit])
+
+
+def due_out_asins(*, marketplace: str, now: dt.datetime, limit: int) -> list[str]:
+    """Titles whose day has come and that the store has not confirmed yet."""
+    due = Audiobook.objects.due_out(marketplace, store_date(marketplace, now))
+    return list(due.order_by("release_date", "id").values_list("asin", flat=True)[:limit])
+
+
+def withdrawn_asins(*, marketplace: str, asins: Iterable[str]) -> set[str]:
+    """Those of `asins` that are known to be withdrawn."""
+    known = Audiobook.objects.filter(
+        marketplace=marketplace, asin__in=list(asins), withdrawn_at__isnull=False
+    )
+    return set(known.values_list("asin", flat=True))
+
+
+def control_asin(*, marketplace: str, excluded: Iterable[str]) -> str | None:
+    """A title the store showed lately: if asking for it fails too, the store is to blame.
+
+    The one checked longest ago among the newest hundred, so that no page is asked for often.
+    """
+    lately = (
+        Audiobook.objects.filter(
+            marketplace=marketplace, withdrawn_at=None, check_row__absent_at=None
+        )
+        .exclude(asin__in=list(excluded))
+        .order_by("-check_row__last_checked_at", "id")
+        .values_list("asin", flat=True)[:100]
+    )
+    return list(lately)[-1] if lately else None

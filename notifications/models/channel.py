@@ -1,0 +1,96 @@
+"""Where people hear it, and what goes there, when."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from catalog.models import ReleaseEvent, Watch
+from stalkerr import crypto
+
+
+class Destination(models.Model):
+    """What fails as one: a host for addresses users made, a hook or chat for provider kinds."""
+
+    kind = models.CharField(max_length=16)
+    address = models.TextField(db_collation="C", help_text="Host, or a digest of the hook.")
+    failures = models.PositiveIntegerField(default=0, help_text="Refused contacts in a row.")
+    open_until = models.DateTimeField(
+        null=True, blank=True, help_text="The breaker: nothing is sent there before."
+    )
+    sent_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")
+    failed_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")
+
+    class Meta:
+        db_table = "destinations"
+        constraints = [models.UniqueConstraint(fields=["kind", "address"], name="destination_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.address}"
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def enabled(self) -> Self:
+        return self.filter(disabled_at=None)
+
+
+class Channel(models.Model):
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="channels")
+    kind = models.CharField(max_length=16, help_text="A name in notifications/channels/registry.py")
+    name = models.CharField(max_length=100, blank=True)
+    sealed_config = models.TextField(
+        editable=False, help_text="Address and secrets, encrypted (stalkerr/crypto.py)."
+    )
+    destination = models.ForeignKey(
+        Destination, models.PROTECT, editable=False, related_name="channels"
+    )
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = ChannelQuerySet.as_manager()
+
+    class Meta:
+        db_table = "channels"
+
+    def __str__(self) -> str:
+        return self.name or f"{self.kind} {self.id}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return crypto.decrypt(self.sealed_config)
+
+    @config.setter
+    def config(self, value: dict[str, Any]) -> None:
+        self.sealed_config = crypto.encrypt(value)
+
+
+class Route(models.Model):
+    """Which channel hears a watch; a user's routes without a watch are for all other watches."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="routes")
+    watch = models.ForeignKey(Watch, models.CASCADE, null=True, blank=True, related_name="routes")
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="routes")
+    event_kinds = ArrayField(
+        models.CharField(max_length=16, choices=ReleaseEvent.Kind),
+        default=list,
+        blank=True,
+        help_text="Empty: all that the watch hears.",
+    )
+
+    class Meta:
+        db_table = "routes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "watch", "channel"], nulls_distinct=False, name="route_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["watch"], name="route_of_watch", condition=~Q(watch=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.watch or 'every watch'} to {self.channel}"

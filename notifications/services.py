@@ -1,0 +1,184 @@
+"""What writes across promises: who is to be told, and who is no longer."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+
+from catalog.models import ReleaseEvent, Watch
+from notifications.matching import ALL_USERS, matcher
+from notifications.models import Channel, Delivery, Message, Refan, Told
+from stalkerr.locks import lock
+
+# Chunks hold it shared, edits exclusive: an edit sees every promise made before it.
+_PROMISES = "promises"
+
+
+def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
+    """Promise an event to the next `chunk` candidates; returns whether it is finished.
+
+    How far it got is kept on the event's own row, moved in the transaction that inserts the
+    deliveries: whoever dies half-way, the next caller goes on exactly there.
+    """
+    with transaction.atomic():
+        lock(_PROMISES, shared=True)
+        event = (
+            ReleaseEvent.objects.select_for_update(of=("self",))
+            .select_related("audiobook")
+            .filter(id=event_id, fanned_out_at=None)
+            .first()
+        )
+        if event is None:
+            return True
+        match = matcher(event)
+        through = match.upper_bound(after=event.fanned_through, rows=chunk)
+        match.promise(after=event.fanned_through, through=through, now=now)
+        event.fanned_through = through
+        event.fanned_out_at = now if through == ALL_USERS else None
+        event.save(update_fields=["fanned_through", "fanned_out_at"])
+        return event.fanned_out_at is not None
+
+
+def fan_out_again(*, now: dt.datetime, limit: int) -> int:
+    """Run the fan-out once more for users to whom something was given back; returns how many."""
+    with transaction.atomic():
+        lock(_PROMISES, shared=True)
+        again = list(
+            Refan.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("event__audiobook")
+            .order_by("id")[:limit]
+        )
+        for refan in again:
+            matcher(refan.event).promise(after=refan.user_id - 1, through=refan.user_id, now=now)
+        Refan.objects.filter(id__in=[refan.id for refan in again]).delete()
+        return len(again)
+
+
+def fan_out_notices(*, now: dt.datetime) -> int:
+    """Promise what the system has to say to its readers' enabled channels; returns how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH new AS (
+                UPDATE accounts_notice SET fanned_out_at = %(now)s
+                WHERE id IN (SELECT id FROM accounts_notice WHERE fanned_out_at IS NULL
+                             ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED)
+                RETURNING id, user_id
+            )
+            INSERT INTO deliveries (notice_id, user_id, channel_id, channel_kind, watch_ids, state,
+                                    due_at, created_at)
+            SELECT n.id, u.id, c.id, c.kind, '{}', 'pending', %(now)s, %(now)s
+            FROM new n
+            JOIN accounts_user u ON u.id = n.user_id
+                 OR (n.user_id IS NULL AND u.is_staff AND u.is_active AND u.alarms)
+            JOIN channels c ON c.user_id = u.id AND c.disabled_at IS NULL
+            ON CONFLICT DO NOTHING
+            """,
+            {"now": now},
+        )
+        return cursor.rowcount
+
+
+def cancel_unwanted(*, now: dt.datetime, limit: int = 100) -> int:
+    """Take back promises, not yet composed, that edited or ended watches no longer want.
+
+    Returns how many watches were looked at.
+    """
+    with transaction.atomic():
+        lock(_PROMISES)
+        edited = list(Watch.objects.filter(edited_at__isnull=False).order_by("id")[:limit])
+        if edited:
+            _cancel(_promises_of([watch.id for watch in edited]), now)
+        ids = [watch.id for watch in edited]
+        Watch.objects.filter(id__in=ids, ended_at__isnull=False).delete()
+        Watch.objects.filter(id__in=ids).update(edited_at=None)
+        return len(edited)
+
+
+def _promises_of(watch_ids: list[int]) -> list[Delivery]:
+    """Promises for these reasons that can still be taken back."""
+    return list(
+        Delivery.objects.select_for_update(of=("self",))
+        .select_related("event__audiobook")
+        .filter(watch_ids__overlap=watch_ids, state=Delivery.State.PENDING)
+        .order_by("id")
+    )
+
+
+def _cancel(promises: Iterable[Delivery], now: dt.datetime) -> None:
+    groups: defaultdict[tuple[int, int], list[Delivery]] = defaultdict(list)
+    for delivery in promises:
+        groups[delivery.event_id or 0, delivery.user_id].append(delivery)
+    for (_, user_id), deliveries in groups.items():
+        event = deliveries[0].event
+        if event is None:
+            continue
+        wanted = matcher(event).wanted(user_id=user_id, now=now)
+        for delivery in deliveries:
+            _keep_reasons(delivery, wanted)
+
+
+def _keep_reasons(delivery: Delivery, wanted: set[tuple[int, int]]) -> None:
+    """Leave the reasons that still hold; with the last one goes the promise."""
+    reasons = [each for each in delivery.watch_ids if (delivery.channel_id, each) in wanted]
+    if reasons == delivery.watch_ids:
+        return
+    delivery.watch_ids = reasons
+    if not reasons:
+        delivery.state = Delivery.State.CANCELLED
+        _give_back(delivery)
+    delivery.save(update_fields=["watch_ids", "state"])
+
+
+def _give_back(delivery: Delivery) -> None:
+    """Forget that the channel was told, and let every event that says the same try again.
+
+    Another watch of the user may have wanted this news and met a channel that "knew" it.
+    """
+    event = delivery.event
+    if event is None:
+        return
+    Told.objects.filter(event=event, channel_id=delivery.channel_id).delete()
+    same = ReleaseEvent.objects.filter(audiobook__work_id=event.audiobook.work_id, kind=event.kind)
+    Refan.objects.bulk_create(
+        [
+            Refan(event_id=event_id, user_id=delivery.user_id)
+            for event_id in same.values_list("id", flat=True)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def disable_channel(*, channel: Channel, reason: str, now: dt.datetime) -> None:
+    """Stop sending there; what is promised or due is held for when it is enabled again."""
+    with transaction.atomic():
+        Channel.objects.filter(id=channel.id).update(disabled_at=now, disabled_reason=reason)
+        hold(channel_ids=[channel.id])
+
+
+def hold(*, channel_ids: list[int]) -> None:
+    """Hold what waits for these channels (each already marked as disabled)."""
+    Delivery.objects.filter(channel_id__in=channel_ids, state=Delivery.State.PENDING).update(
+        state=Delivery.State.HELD
+    )
+    Message.objects.filter(channel_id__in=channel_ids, state=Message.State.DUE).update(
+        state=Message.State.HELD, next_attempt_at=None
+    )
+
+
+def enable_channel(*, channel: Channel) -> None:
+    """Send there again from now on; what was held stays held until it is replayed."""
+    Channel.objects.filter(id=channel.id).update(disabled_at=None, disabled_reason="")
+
+
+def replay_held(*, channel: Channel, now: dt.datetime) -> int:
+    """Send what was held for an enabled channel; returns how much."""
+    with transaction.atomic():
+        promised = Delivery.objects.filter(channel=channel, state=Delivery.State.HELD).update(
+            state=Delivery.State.PENDING, due_at=now
+        )
+        due = Message.objects.filter(channel=channel, state=Message.State.HELD).update(
+            state=Message.State.DUE, next_attempt_at=now
+        )
+        return promised + due

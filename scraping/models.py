@@ -1,0 +1,115 @@
+"""Where we look, and what came of it."""
+
+import datetime as dt
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Now
+
+from catalog import marketplaces
+from catalog.models import WatchQuery
+
+
+class TargetQuerySet(models.QuerySet["Target"]):
+    def needed(self) -> Self:
+        """Those that a watch needs, and those we keep for ourselves."""
+        asked_for = WatchQuery.objects.filter(
+            marketplace=OuterRef("marketplace"), kind=OuterRef("kind"), query=OuterRef("query")
+        )
+        return self.filter(Q(kind=Target.Kind.DUE) | Exists(asked_for))
+
+    def due(self, now: dt.datetime) -> Self:
+        """To be visited now, and not being visited: due titles and new targets first."""
+        return (
+            self.needed()
+            .filter(next_visit_at__lte=now)
+            .filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
+            .order_by("-urgent", F("visited_at").asc(nulls_first=True), "next_visit_at")
+        )
+
+
+class Target(models.Model):
+    """One query to one marketplace, shared by all watches that need it."""
+
+    class Kind(models.TextChoices):
+        AUTHOR = "author"
+        SERIES = "series"
+        KEYWORD = "keyword"
+        ASIN = "asin"
+        DUE = "due", "titles due today"
+
+    marketplace = models.CharField(max_length=2, choices=marketplaces.CHOICES, db_collation="C")
+    kind = models.CharField(max_length=16, choices=Kind)
+    query = models.TextField(db_collation="C", blank=True)
+    urgent = models.GeneratedField(
+        expression=Q(kind="due"), output_field=models.BooleanField(), db_persist=True
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    next_visit_at = models.DateTimeField(help_text="Not before.")
+    visited_at = models.DateTimeField(null=True, blank=True, help_text="End of the last visit.")
+    completed_at = models.DateTimeField(
+        null=True, blank=True, help_text="End of the last complete pass; the first is the baseline."
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="Visits in a row that saw nothing.")
+    products_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")
+    claim_no = models.PositiveIntegerField(default=0, help_text="Fencing token of the visit.")
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    asins = ArrayField(
+        models.TextField(),
+        default=list,
+        editable=False,
+        help_text="What complete passes listed; one that is missing later may be withdrawn.",
+    )
+    unfinished_pass = models.JSONField(
+        null=True, editable=False, help_text="Where a visit that was cut short goes on."
+    )
+
+    objects = TargetQuerySet.as_manager()
+
+    class Meta:
+        db_table = "targets"
+        constraints = [
+            models.UniqueConstraint(fields=["marketplace", "kind", "query"], name="target_once")
+        ]
+        indexes = [
+            models.Index(fields=["next_visit_at"], name="target_due"),  # TargetQuerySet.due
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.marketplace} {self.kind} {self.query}".strip()
+
+
+class Visit(models.Model):
+    """One run of a target."""
+
+    class Outcome(models.TextChoices):
+        FOUND = "found"
+        ABSENT = "absent"
+        THROTTLED = "throttled"
+        FAILED = "failed"
+        POSTPONED = "postponed"
+
+    target = models.ForeignKey(Target, models.CASCADE, related_name="visits")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    outcome = models.CharField(max_length=16, choices=Outcome)
+    complete = models.BooleanField(default=False, help_text="The pass came to its end.")
+    pages = models.PositiveIntegerField(default=0)
+    products = models.PositiveIntegerField(default=0)
+    total_results = models.PositiveIntegerField(null=True)
+    new = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "visits"
+        indexes = [
+            models.Index(fields=["target", "-id"], name="visit_of_target"),  # a target's log
+            models.Index(fields=["finished_at"], name="visit_finished"),  # health; pruning
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.outcome}"

@@ -1,0 +1,18 @@
+"""The task queue. A message is a hint: whatever it says is also a row that the next tick finds."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
+
+app = Celery("stalkerr")
+app.config_from_object("stalkerr.celeryconfig")
+app.autodiscover_tasks(["workers"])
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator] (Celery's signals are untyped)
+def keep_our_logging(**_: Any) -> None:
+    """Celery leaves the logging alone that Django has set up."""

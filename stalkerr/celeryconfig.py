@@ -1,0 +1,66 @@
+"""Celery's settings, each with the reason for it."""
+
+from typing import Any
+
+from django.conf import settings
+from kombu import Queue
+
+broker_url = settings.BROKER_URL
+_is_redis = broker_url.startswith("redis")
+
+# JSON only, in and out: a broker is not trusted with code.
+task_serializer = result_serializer = "json"
+accept_content = result_accept_content = ["json"]
+task_ignore_result = True  # what came of a task is in PostgreSQL; results would cost 50 %
+# A hint is given back when its worker dies, but one that kills its worker is not tried for ever:
+# attempts are counted in PostgreSQL.
+task_acks_late = True
+task_reject_on_worker_lost = False
+worker_prefetch_multiplier = 1  # what is reserved is what runs
+task_time_limit, task_soft_time_limit = (
+    45,
+    40,
+)  # `tell`; others say their own, all below their lease
+task_publish_retry = False  # a hint that can't be given is found by the next tick
+worker_soft_shutdown_timeout = 25
+worker_enable_soft_shutdown_on_idle = True
+worker_max_tasks_per_child = 2000
+worker_max_memory_per_child = 400_000  # KiB
+worker_cancel_long_running_tasks_on_connection_loss = True  # safe: every effect is a guarded row
+worker_eta_task_limit = 10  # nothing waits in a worker's memory; "due" is a column
+worker_hijack_root_logger = False
+worker_send_task_events = True  # for Flower
+event_queue_ttl = 5
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+enable_utc, timezone = True, "UTC"
+
+# Queues by how long their work takes, so that a slow kind never stands before a quick one.
+QUEUES = ("tick", "scrape", "tell", "backup", "insights")
+task_default_queue = "tick"
+_arguments: dict[str, Any] = {} if _is_redis else {"x-queue-type": "quorum"}
+task_queues = [Queue(name, queue_arguments=_arguments) for name in QUEUES]
+broker_transport_options: dict[str, Any] = (
+    {
+        # A worker that vanished gives its hints back after this; longer than any task.
+        "visibility_timeout": 900,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 2,
+        "socket_timeout": settings.BROKER_TIMEOUT,
+        "socket_connect_timeout": min(3.0, settings.BROKER_TIMEOUT),
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "global_keyprefix": "stalkerr:",
+    }
+    if _is_redis
+    else {"confirm_publish": False, "connect_timeout": settings.BROKER_TIMEOUT}
+)
+
+# Beat only ticks; what is due is decided in PostgreSQL, so any number of beats may run.
+beat_schedule = {
+    "tick": {
+        "task": "workers.tick",
+        "schedule": settings.TICK_INTERVAL.total_seconds(),
+        "options": {"queue": "tick", "expires": 3 * settings.TICK_INTERVAL.total_seconds()},
+    }
+}

@@ -1,0 +1,50 @@
+"""What runs between a piece of news and the last message, and what runs next."""
+
+import datetime as dt
+
+from celery import shared_task
+from django.conf import settings
+
+from catalog.services import publish_events, unprocessed_events
+from notifications import sending, services, telling
+from stalkerr import clock
+from workers.hints import hint
+from workers.jobs import job
+
+AT_ONCE = 200  # events a sweep names; the next one names the rest
+
+
+@job("notifications.sweep")
+def sweep(now: dt.datetime) -> int:
+    """Find whatever a lost hint left undone, and name it again."""
+    publish_events()
+    done = services.cancel_unwanted(now=now)
+    done += services.fan_out_again(now=now, limit=AT_ONCE)
+    done += services.fan_out_notices(now=now)
+    events = unprocessed_events(limit=AT_ONCE)
+    for event_id in events:
+        hint("notifications.fan_out", "tell", event_id=event_id)
+    _hint_at_kinds(now)
+    return done + len(events)
+
+
+@shared_task(name="notifications.fan_out")
+def fan_out(*, event_id: int) -> None:
+    """Promise one event to the next chunk of its listeners."""
+    publish_events()
+    now = clock.now()
+    if not services.fan_out(event_id=event_id, now=now, chunk=settings.FAN_OUT_CHUNK):
+        hint("notifications.fan_out", "tell", event_id=event_id)
+    _hint_at_kinds(now)
+
+
+@shared_task(name="notifications.tell")
+def tell(*, kind: str) -> None:
+    """Send what is due over one kind of channel."""
+    if telling.tell(kind=kind, clock=clock.now):
+        hint("notifications.tell", "tell", kind=kind)
+
+
+def _hint_at_kinds(now: dt.datetime) -> None:
+    for kind in sending.kinds_due(now=now):
+        hint("notifications.tell", "tell", kind=kind)

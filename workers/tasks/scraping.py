@@ -1,0 +1,42 @@
+"""What runs when stores are visited, and what runs next."""
+
+import datetime as dt
+
+from celery import shared_task
+
+from catalog.services import mark_out_by_date as mark_titles_out
+from scraping import services
+from stalkerr import clock
+from workers.hints import hint
+from workers.jobs import job
+
+# Targets leased at a time: what a worker or two can visit before the lease is worth nothing.
+CLAIM = 20
+_VISIT_LIMITS = {"soft_time_limit": 540, "time_limit": 570}
+
+
+@job("scraping.visit_due_targets")
+def visit_due_targets(now: dt.datetime) -> int:
+    """Make the targets that new watches need, and send workers to those that are due."""
+    services.sync_targets(now=now)
+    claimed = services.claim_due(now=now, limit=CLAIM)
+    for each in claimed:
+        hint("scraping.visit_target", "scrape", target_id=each.target_id, claim_no=each.claim_no)
+    return len(claimed)
+
+
+@shared_task(name="scraping.visit_target", **_VISIT_LIMITS)
+def visit_target(*, target_id: int, claim_no: int) -> None:
+    """Visit one target; its news is told next."""
+    news = services.visit(target_id=target_id, claim_no=claim_no, clock=clock.now)
+    for event_id in news:
+        hint("notifications.fan_out", "tell", event_id=event_id)
+
+
+@job("scraping.mark_out_by_date")
+def mark_out_by_date(now: dt.datetime) -> int:
+    """Titles whose day has come and that the store could not confirm."""
+    news = mark_titles_out(now=now)
+    for event_id in news:
+        hint("notifications.fan_out", "tell", event_id=event_id)
+    return len(news)

@@ -1,0 +1,28 @@
+"""The tick, and what keeps the ledger small."""
+
+import datetime as dt
+
+from celery import shared_task
+
+from stalkerr import clock
+from workers import schedule
+from workers.hints import hint
+from workers.jobs import job
+from workers.ledger import slots
+
+KEEP_RUNS = dt.timedelta(days=7)
+
+
+@shared_task(name="workers.tick")
+def tick() -> None:
+    """Write the slots that are due, and hint at what is unfinished."""
+    now = clock.now()
+    slots.open_slots(slots=schedule.due_slots(now))
+    for name, slot in slots.take_unpublished(now=now):
+        hint(name, schedule.find(name).queue, slot=slot.isoformat())
+
+
+@job("workers.prune")
+def prune(now: dt.datetime) -> int:
+    """Forget finished slots and runs of long ago."""
+    return slots.prune(before=now - KEEP_RUNS)
