@@ -122,9 +122,7 @@ def _advance(query: Query, reading: Pass, page: Page) -> Pass:
         return _advance_batch(reading, page)
     todo = page.children if query.kind == "series" else ()
     return dataclasses.replace(
-        reading,
-        step=1,
-        seen=page.listed,
+        _note(reading, page),
         todo=todo,
         missing=() if query.text in page.asins else (query.text,),
         done=not todo,
@@ -132,18 +130,12 @@ def _advance(query: Query, reading: Pass, page: Page) -> Pass:
 
 
 def _advance_listing(reading: Pass, page: Page) -> Pass:
-    seen = tuple(dict.fromkeys((*reading.seen, *page.listed)))
-    ended = (
-        len(seen) == len(reading.seen)
-        or page.raw_count < PAGE_SIZE
-        or (reading.step + 1) * PAGE_SIZE >= LISTING_CAP
-    )
+    brought_nothing = set(page.asins) <= {*reading.seen, *reading.stubs}
+    at_cap = (reading.step + 1) * PAGE_SIZE >= LISTING_CAP
     return dataclasses.replace(
-        reading,
-        step=reading.step + 1,
-        seen=seen,
+        _note(reading, page),
         total_results=page.total_results,
-        done=ended,
+        done=brought_nothing or at_cap or page.raw_count < PAGE_SIZE,
     )
 
 
@@ -151,10 +143,18 @@ def _advance_batch(reading: Pass, page: Page) -> Pass:
     asked, todo = reading.todo[:PAGE_SIZE], reading.todo[PAGE_SIZE:]
     unanswered = tuple(asin for asin in asked if asin not in page.asins)
     return dataclasses.replace(
-        reading,
-        step=reading.step + 1,
-        seen=tuple(dict.fromkeys((*reading.seen, *page.listed))),
+        _note(reading, page),
         todo=todo,
         missing=reading.missing + unanswered,
         done=not todo,
+    )
+
+
+def _note(reading: Pass, page: Page) -> Pass:
+    listed = (listing.asin for listing in page.listings)
+    return dataclasses.replace(
+        reading,
+        step=reading.step + 1,
+        seen=tuple(dict.fromkeys((*reading.seen, *listed))),
+        stubs=tuple(dict.fromkeys((*reading.stubs, *page.stubs))),
     )

@@ -164,7 +164,11 @@ def test_series_come_from_both_views_once_each() -> None:
         {**TIDE["relationships"][0], "asin": "B000PART01", "relationship_type": "component"},
     ]
     listing = read_one(
-        series=[{"asin": "B0000TIDES", "title": "Tides"}, {"title": "No Id", "sequence": "2"}],
+        series=[
+            {"asin": "B0000TIDES", "title": "Tides"},
+            {"title": "No Id", "sequence": "2"},
+            {"title": "no id", "sequence": "3"},
+        ],
         relationships=relations,
     )
     assert listing.series == (
@@ -210,6 +214,12 @@ def test_a_record_with_people_or_a_date_but_no_title_is_no_stub(kept: str) -> No
 def test_records_are_counted_as_the_store_listed_them() -> None:
     page = read(TIDE, TIDE, None, "x", {"title": "No ASIN"}, {"asin": "short", "title": "x"})
     assert (len(page.listings), page.stubs, page.raw_count) == (1, (), 6)
+
+
+def test_the_first_record_of_an_asin_stands() -> None:
+    page = read({"asin": "B0000TIDE1"}, TIDE, {**TIDE, "title": "Another"}, {"asin": "B0000TIDE1"})
+    assert [listing.title for listing in page.listings] == ["The Glass Tide"]
+    assert page.stubs == ()
 
 
 def test_an_empty_listing_is_a_page_with_nothing_on_it() -> None:
