@@ -130,10 +130,11 @@ def _advance(query: Query, reading: Pass, page: Page) -> Pass:
 
 
 def _advance_listing(reading: Pass, page: Page) -> Pass:
-    brought_nothing = set(page.asins) <= {*reading.seen, *reading.stubs}
-    at_cap = (reading.step + 1) * PAGE_SIZE >= LISTING_CAP
+    noted = _note(reading, page)
+    brought_nothing = noted.seen == reading.seen
+    at_cap = noted.step * PAGE_SIZE >= LISTING_CAP
     return dataclasses.replace(
-        _note(reading, page),
+        noted,
         total_results=page.total_results,
         done=brought_nothing or at_cap or page.raw_count < PAGE_SIZE,
     )
@@ -151,10 +152,5 @@ def _advance_batch(reading: Pass, page: Page) -> Pass:
 
 
 def _note(reading: Pass, page: Page) -> Pass:
-    listed = (listing.asin for listing in page.listings)
-    return dataclasses.replace(
-        reading,
-        step=reading.step + 1,
-        seen=tuple(dict.fromkeys((*reading.seen, *listed))),
-        stubs=tuple(dict.fromkeys((*reading.stubs, *page.stubs))),
-    )
+    seen = tuple(dict.fromkeys((*reading.seen, *page.listed)))
+    return dataclasses.replace(reading, step=reading.step + 1, seen=seen)
