@@ -11,19 +11,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from catalog.changes import Change, Known
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.normalise import fold, sequence_position
+from stalkerr import sql
 
 Place = tuple[str, str]  # (marketplace, asin)
 
-_TEXTS = (
-    "title subtitle language publisher format_type content_type delivery_type cover_url summary"
-    " sku isbn url"
-).split()
+_TEXTS = [
+    "title",
+    "subtitle",
+    "language",
+    "publisher",
+    "format_type",
+    "content_type",
+    "delivery_type",
+    "cover_url",
+    "summary",
+    "sku",
+    "isbn",
+    "url",
+]
 _FACTS = [*_TEXTS, "release_date", "publication_at", "launched_at", "runtime_minutes"]
 
 
@@ -53,7 +62,7 @@ def insert_missing(
         {"marketplace": place[0], "asin": place[1], "title": listing.title or ""}
         for place, listing in sorted(listings.items())
     ]
-    rows = _run(
+    rows = sql.rows(
         """
         WITH wanted AS (
             SELECT w.*, nextval(pg_get_serial_sequence('works', 'id')) AS new_work,
@@ -80,14 +89,14 @@ def insert_missing(
     )
     orphans = [work for _, _, won, work, known in rows if not won and known is None]
     if orphans:
-        _run("DELETE FROM works WHERE id = ANY(%s)", [orphans])
+        sql.rows("DELETE FROM works WHERE id = ANY(%s)", [orphans])
     return {(marketplace, asin) for marketplace, asin, won, _, _ in rows if won}
 
 
 def lock(places: Iterable[Place]) -> dict[Place, Row]:
     """Lock the audiobooks of a page until the transaction ends."""
     marketplaces, asins = zip(*sorted(places), strict=True)
-    rows = _run(
+    rows = sql.rows(
         """
         SELECT a.id, a.marketplace, a.asin, a.fingerprint, a.fetched_at, a.revision,
                a.release_date, a.out_at IS NOT NULL, a.withdrawn_at IS NOT NULL
@@ -107,7 +116,7 @@ def load_known(rows: Iterable[Row]) -> dict[int, Known]:
     if not by_id:
         return {}
     columns = ", ".join(f"a.{name}" for name in _FACTS)
-    records = _run(
+    records = sql.rows(
         f"""
         SELECT a.id, a.genres, a.metadata,
             (SELECT coalesce(jsonb_agg(jsonb_build_array(c.name, c.asin, k.role) ORDER BY k.position),
@@ -150,7 +159,7 @@ def update_facts(
     if not changes:
         return
     columns = ", ".join(f"{name} = n.{name}" for name in _FACTS)
-    _run(
+    sql.rows(
         f"""
         UPDATE audiobooks a SET {columns},
             genres = n.genres, metadata = n.metadata, match_keys = n.match_keys, folded = n.folded,
@@ -213,7 +222,7 @@ def insert_events(changes: Mapping[Row, Change], now: dt.datetime) -> list[int]:
     ]
     if not records:
         return []
-    rows = _run(
+    rows = sql.rows(
         """
         INSERT INTO release_events (audiobook_id, kind, revision, seen_at, old_date, new_date,
                                     found_late, unconfirmed, fanned_through)
@@ -243,7 +252,7 @@ def link_people(changes: Mapping[Row, Change]) -> None:
     ]
     parameters = {"credits": json.dumps(credits), "ids": [row.id for row in changes]}
     learn_ids("author", _insert_contributors(parameters))
-    _run(
+    sql.rows(
         """
         WITH said AS (
             SELECT DISTINCT ON (n.audiobook_id, n.role, c.id)
@@ -268,7 +277,7 @@ def link_people(changes: Mapping[Row, Change]) -> None:
 
 def _insert_contributors(parameters: dict[str, Any]) -> list[tuple[str, str]]:
     """Insert the people not yet known; returns the new (name_key, asin) of those with an id."""
-    rows = _run(
+    rows = sql.rows(
         """
         INSERT INTO contributors (asin, name, name_key)
         SELECT DISTINCT ON (coalesce(n.asin, ''), CASE WHEN n.asin IS NULL THEN n.name_key END)
@@ -302,7 +311,7 @@ def link_series(changes: Mapping[Row, Change]) -> None:
         if place.asin
     ]
     parameters = {"places": json.dumps(places, default=str), "ids": [row.id for row in changes]}
-    new = _run(
+    new = sql.rows(
         """
         INSERT INTO series (marketplace, asin, title, title_key)
         SELECT DISTINCT ON (n.marketplace, n.asin) n.marketplace, n.asin, n.title, n.title_key
@@ -317,7 +326,7 @@ def link_series(changes: Mapping[Row, Change]) -> None:
         parameters,
     )
     learn_ids("series", [(title_key, asin) for title_key, asin in new])
-    _run(
+    sql.rows(
         """
         WITH said AS (
             SELECT DISTINCT ON (n.audiobook_id, s.id) n.audiobook_id, s.id AS series_id,
@@ -345,7 +354,7 @@ def learn_ids(kind: str, found: Iterable[tuple[str, str]]) -> None:
     pairs = [{"name": f"{kind}~{name_key}", "id": f"{kind}:{asin}"} for name_key, asin in found]
     if not pairs:
         return
-    _run(
+    sql.rows(
         """
         INSERT INTO watch_keys (key, user_id, watch_id)
         SELECT DISTINCT n.id, k.user_id, k.watch_id
@@ -360,7 +369,7 @@ def learn_ids(kind: str, found: Iterable[tuple[str, str]]) -> None:
 
 def touch(ids: Sequence[int], fetched_at: dt.datetime) -> None:
     """The store has just shown these: the only thing an unchanged page writes."""
-    _run(
+    sql.rows(
         """
         INSERT INTO audiobook_checks AS c (audiobook_id, last_checked_at)
         SELECT id, %s FROM unnest(%s::bigint[]) AS id ORDER BY id
@@ -370,12 +379,6 @@ def touch(ids: Sequence[int], fetched_at: dt.datetime) -> None:
         """,
         [fetched_at, list(ids)],
     )
-
-
-def _run(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
 
 
 def _parsed(value: Any) -> Any:

@@ -4,13 +4,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from catalog import records
 from catalog.changes import Change, compare
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
 from catalog.models import Audiobook, ReleaseEvent
+from stalkerr import sql
 from stalkerr.locks import lock
 
 
@@ -83,8 +84,8 @@ def record_absent(
     The caller has made sure of house rule `Absent`: missing from a complete pass, a stub when
     asked for alone, and a known-good control answered whole. Returns the events' ids.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
+    with transaction.atomic():
+        found = sql.rows(
             """
             WITH gone AS (
                 SELECT a.id, a.revision FROM audiobooks a
@@ -99,7 +100,7 @@ def record_absent(
                 RETURNING audiobook_id, absent_at
             ), withdrawn AS (
                 UPDATE audiobooks a SET withdrawn_at = %(now)s, revision = a.revision + 1
-                FROM denied d WHERE a.id = d.audiobook_id AND d.absent_at <= %(now)s - %(delay)s
+                FROM denied d WHERE a.id = d.audiobook_id AND d.absent_at <= %(long_ago)s
                 RETURNING a.id, a.revision
             )
             INSERT INTO release_events (audiobook_id, kind, revision, seen_at, found_late,
@@ -107,9 +108,14 @@ def record_absent(
             SELECT id, 'withdrawn', revision, %(now)s, false, false, 0 FROM withdrawn
             RETURNING id
             """,
-            {"marketplace": marketplace, "asins": list(asins), "now": now, "delay": delay},
+            {
+                "marketplace": marketplace,
+                "asins": list(asins),
+                "now": now,
+                "long_ago": now - delay,
+            },
         )
-        return [event_id for (event_id,) in cursor.fetchall()]
+    return [event_id for (event_id,) in found]
 
 
 def mark_out_by_date(*, now: dt.datetime) -> list[int]:
@@ -124,8 +130,8 @@ def mark_out_by_date(*, now: dt.datetime) -> list[int]:
 
 
 def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
+    with transaction.atomic():
+        found = sql.rows(
             """
             WITH due AS (
                 SELECT id FROM audiobooks
@@ -144,7 +150,7 @@ def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
             """,
             {"marketplace": marketplace, "day": day, "now": now},
         )
-        return [event_id for (event_id,) in cursor.fetchall()]
+    return [event_id for (event_id,) in found]
 
 
 def publish_events() -> int:
@@ -155,17 +161,15 @@ def publish_events() -> int:
     """
     with transaction.atomic():
         lock("publish_events")
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
+        return sql.count(
+            """
                 UPDATE release_events e SET published_seq = n.seq
                 FROM (SELECT id, row_number() OVER (ORDER BY id)
                              + coalesce((SELECT max(published_seq) FROM release_events), 0) AS seq
                       FROM release_events WHERE published_seq IS NULL) n
                 WHERE e.id = n.id
                 """
-            )
-            return cursor.rowcount
+        )
 
 
 def unprocessed_events(*, limit: int) -> list[int]:

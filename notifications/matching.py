@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from catalog.marketplaces import MARKETPLACES
 from catalog.models import ReleaseEvent
+from stalkerr import sql
 
 ALL_USERS = 2**63 - 1
 
@@ -76,7 +75,7 @@ SET state = EXCLUDED.state, watch_ids = EXCLUDED.watch_ids, due_at = EXCLUDED.du
 WHERE deliveries.state = 'cancelled'
 """  # noqa: S608 (no value comes from outside)
 
-_WANTED = f"WITH {_ROUTED} SELECT channel_id, watch_id FROM heard WHERE NOT muted"
+_WANTED = f"WITH {_ROUTED} SELECT channel_id, watch_id FROM heard WHERE NOT muted"  # noqa: S608
 
 # The n-th candidate user over all keys: each key's scan stops at n.
 _UPPER_BOUND = """
@@ -106,12 +105,11 @@ class Matcher:
 
     def wanted(self, *, user_id: int, now: dt.datetime) -> set[tuple[int, int]]:
         """The (channel, watch) pairs of one user that want this event as things stand."""
-        return set(self._run(_WANTED, after=user_id - 1, through=user_id, now=now))
+        found = self._run(_WANTED, after=user_id - 1, through=user_id, now=now)
+        return {(channel_id, watch_id) for channel_id, watch_id in found}
 
     def _run(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, {**self.parameters, **values})
-            return cursor.fetchall() if cursor.description else []
+        return sql.rows(statement, {**self.parameters, **values})
 
 
 def matcher(event: ReleaseEvent) -> Matcher:

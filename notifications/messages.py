@@ -35,7 +35,7 @@ _UNSAFE: Final = re.compile(
     "\u2028\u2029\ufeff\ufffe\uffff"  # line separators, byte order mark, no characters at all
     "\ud800-\udfff]"  # halves of characters
 )
-_WEB_URL: Final = re.compile(r"https?://[!-;=?-\[\]_a-z~]+", re.IGNORECASE)
+_WEB_URL: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,10 @@ class Content:
     def __post_init__(self) -> None:
         for name in ("kind", "title", "subtitle", "series", "marketplace", "asin", "language"):
             self._set(name, one_line(getattr(self, name), TEXT_MAX))
+        self._set("title", self.title or "(no title)")
         for name in ("authors", "narrators"):
-            people = getattr(self, name)[:NAMES_MAX]
-            self._set(name, tuple(one_line(person, NAME_MAX) for person in people))
+            people = (one_line(person, NAME_MAX) for person in getattr(self, name)[:NAMES_MAX])
+            self._set(name, tuple(person for person in people if person))
         for name in ("cover_url", "url"):
             self._set(name, web_url(getattr(self, name)))
         self._set("summary", many_lines(self.summary, SUMMARY_MAX))

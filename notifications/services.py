@@ -4,11 +4,12 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from catalog.models import ReleaseEvent, Watch
 from notifications.matching import ALL_USERS, matcher
 from notifications.models import Channel, Delivery, Message, Refan, Told
+from stalkerr import sql
 from stalkerr.locks import lock
 
 # Chunks hold it shared, edits exclusive: an edit sees every promise made before it.
@@ -57,8 +58,8 @@ def fan_out_again(*, now: dt.datetime, limit: int) -> int:
 
 def fan_out_notices(*, now: dt.datetime) -> int:
     """Promise what the system has to say to its readers' enabled channels; returns how many."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
+    with transaction.atomic():
+        return sql.count(
             """
             WITH new AS (
                 UPDATE accounts_notice SET fanned_out_at = %(now)s
@@ -77,7 +78,6 @@ def fan_out_notices(*, now: dt.datetime) -> int:
             """,
             {"now": now},
         )
-        return cursor.rowcount
 
 
 def cancel_unwanted(*, now: dt.datetime, limit: int = 100) -> int:

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-# A store in trouble is asked again after 1, 2, 4 … intervals, at most this many.
+# A store in trouble is asked again after 1, 2, 4, … 256 of the shortest waits, but not more
+# rarely than a healthy one.
 MAX_BACKOFF = 8
 JITTER = 0.1
 
@@ -20,7 +21,8 @@ def next_visit(
     `failures`: visits in a row that saw nothing, each doubling the wait from the shortest one up.
     """
     if failures:
-        wait = min(shortest * 2 ** min(failures - 1, MAX_BACKOFF), max(interval, shortest))
+        backoff: int = 2 ** min(failures - 1, MAX_BACKOFF)
+        wait = min(shortest * backoff, max(interval, shortest))
     else:
         wait = max(interval * (1 - JITTER + 2 * JITTER * jitter), shortest)
     return now + wait

@@ -44,7 +44,9 @@ class Target(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     query = models.TextField(db_collation="C", blank=True)
     urgent = models.GeneratedField(
-        expression=Q(kind="due"), output_field=models.BooleanField(), db_persist=True
+        expression=Q(kind="due"),  # type: ignore[arg-type]  # Django takes a Q
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from catalog.watching import activate
 from scraping import cadence
 from scraping.models import Target, Visit
 from scraping.sources.base import Pass
 from scraping.visiting import Trip
+from stalkerr import sql
 
 Clock = Callable[[], dt.datetime]
 
@@ -32,8 +33,8 @@ def sync_targets(*, now: dt.datetime) -> int:
     the pass saw is older than the watch. Returns how many targets are new.
     """
     recent = now - 2 * settings.VISIT_INTERVAL
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
+    with transaction.atomic():
+        new = sql.count(
             """
             INSERT INTO targets (marketplace, kind, query, next_visit_at, failures, products_total,
                                  claim_no, asins)
@@ -46,8 +47,7 @@ def sync_targets(*, now: dt.datetime) -> int:
             """,
             {"now": now},
         )
-        new = cursor.rowcount
-        cursor.execute(
+        sql.rows(
             """
             UPDATE watch_queries q SET active_from = %(now)s
             FROM targets t
@@ -56,7 +56,7 @@ def sync_targets(*, now: dt.datetime) -> int:
             """,
             {"now": now, "recent": recent},
         )
-        cursor.execute(
+        sql.rows(
             """
             UPDATE targets t SET next_visit_at = %(now)s
             FROM watch_queries q
@@ -66,7 +66,7 @@ def sync_targets(*, now: dt.datetime) -> int:
             """,
             {"now": now, "recent": recent},
         )
-        return new
+    return new
 
 
 def claim_due(*, now: dt.datetime, limit: int) -> list[Claimed]:

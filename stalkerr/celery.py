@@ -13,6 +13,6 @@ app.config_from_object("stalkerr.celeryconfig")
 app.autodiscover_tasks(["workers"])
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator] (Celery's signals are untyped)
+@setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Celery leaves the logging alone that Django has set up."""

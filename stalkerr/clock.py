@@ -7,14 +7,13 @@ shifts it, so that drills can move time for all processes at once.
 import datetime as dt
 
 from django.conf import settings
-from django.db import connection
+
+from stalkerr import sql
 
 
 def now() -> dt.datetime:
     """The moment now, UTC, as the database sees it (not the transaction's start)."""
-    with connection.cursor() as cursor:
-        cursor.execute(_statement())
-        (moment,) = cursor.fetchone()
+    ((moment,),) = sql.rows(_statement())
     return moment.astimezone(dt.UTC)  # type: ignore[no-any-return]
 
 
@@ -28,5 +27,4 @@ def _statement() -> str:
 def shift(by: dt.timedelta) -> None:
     """Move the clock by so much from now on (test settings only)."""
     table = settings.CLOCK_OFFSET_TABLE
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET shift = shift + %s", [by])  # noqa: S608 (a setting)
+    sql.rows(f"UPDATE {table} SET shift = shift + %s", [by])  # noqa: S608 (a setting)

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from django.db import connection
+from stalkerr import sql
 
 
 def lock(*name: object, shared: bool = False) -> None:
@@ -12,8 +12,6 @@ def lock(*name: object, shared: bool = False) -> None:
     """
     digest = hashlib.blake2b(repr(name).encode(), digest_size=8).digest()
     suffix = "_shared" if shared else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT pg_advisory_xact_lock{suffix}(%s)",
-            [int.from_bytes(digest, "big", signed=True)],
-        )
+    sql.rows(
+        f"SELECT pg_advisory_xact_lock{suffix}(%s)", [int.from_bytes(digest, "big", signed=True)]
+    )

@@ -21,7 +21,6 @@ def job(name: str, **limits: Any) -> Callable[[Callable[[dt.datetime], int]], Ta
     """
 
     def decorate(function: Callable[[dt.datetime], int]) -> Task[Any, Any]:
-        @shared_task(name=name, bind=True, **limits)
         def run(self: Task[Any, Any], *, slot: str) -> None:
             claim = slots.claim(
                 job=name,
@@ -34,7 +33,8 @@ def job(name: str, **limits: Any) -> Callable[[Callable[[dt.datetime], int]], Ta
             if claim is not None:
                 _run(claim, function)
 
-        return run
+        task: Task[Any, Any] = shared_task(name=name, bind=True, **limits)(run)  # type: ignore[no-untyped-call]
+        return task
 
     return decorate
 

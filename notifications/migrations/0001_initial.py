@@ -9,226 +9,605 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('catalog', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Destination',
+            name="Destination",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=16)),
-                ('address', models.TextField(db_collation='C', help_text='Host, or a digest of the hook.')),
-                ('failures', models.PositiveIntegerField(default=0, help_text='Refused contacts in a row.')),
-                ('open_until', models.DateTimeField(blank=True, help_text='The breaker: nothing is sent there before.', null=True)),
-                ('sent_total', models.BigIntegerField(default=0, help_text='For metrics; never falls.')),
-                ('failed_total', models.BigIntegerField(default=0, help_text='For metrics; never falls.')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=16)),
+                (
+                    "address",
+                    models.TextField(db_collation="C", help_text="Host, or a digest of the hook."),
+                ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(default=0, help_text="Refused contacts in a row."),
+                ),
+                (
+                    "open_until",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="The breaker: nothing is sent there before.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "sent_total",
+                    models.BigIntegerField(default=0, help_text="For metrics; never falls."),
+                ),
+                (
+                    "failed_total",
+                    models.BigIntegerField(default=0, help_text="For metrics; never falls."),
+                ),
             ],
             options={
-                'db_table': 'destinations',
-                'constraints': [models.UniqueConstraint(fields=('kind', 'address'), name='destination_once')],
+                "db_table": "destinations",
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "address"), name="destination_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Channel',
+            name="Channel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(help_text='A name in notifications/channels/registry.py', max_length=16)),
-                ('name', models.CharField(blank=True, max_length=100)),
-                ('sealed_config', models.TextField(editable=False, help_text='Address and secrets, encrypted (stalkerr/crypto.py).')),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_reason', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='channels', to=settings.AUTH_USER_MODEL)),
-                ('destination', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='channels', to='notifications.destination')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        help_text="A name in notifications/channels/registry.py", max_length=16
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=100)),
+                (
+                    "sealed_config",
+                    models.TextField(
+                        editable=False,
+                        help_text="Address and secrets, encrypted (stalkerr/crypto.py).",
+                    ),
+                ),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_reason", models.TextField(blank=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="channels",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="channels",
+                        to="notifications.destination",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'channels',
+                "db_table": "channels",
             },
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('wire_id', models.UUIDField(unique=True)),
-                ('channel_kind', models.CharField(max_length=16)),
-                ('state', models.CharField(choices=[('sending', 'Sending'), ('due', 'Due'), ('held', 'Held'), ('sent', 'Sent'), ('failed', 'Failed')], default='sending', max_length=16)),
-                ('claim_no', models.PositiveIntegerField(default=1, help_text='Fencing token of the sender.')),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
-                ('tries', models.PositiveIntegerField(default=0, help_text='Those that count towards the last.')),
-                ('ambiguous', models.PositiveIntegerField(default=0, help_text='Attempts that ended unclear.')),
-                ('lost_leases', models.PositiveIntegerField(default=0, help_text='Senders that vanished.')),
-                ('refused_at', models.DateTimeField(blank=True, help_text='First refusal of this run.', null=True)),
-                ('created_at', models.DateTimeField()),
-                ('finalized_at', models.DateTimeField(blank=True, null=True)),
-                ('remote_id', models.TextField(blank=True)),
-                ('reason', models.TextField(blank=True, help_text='Of the last attempt that was not accepted.')),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='notifications.channel')),
-                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='notifications.destination')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("wire_id", models.UUIDField(unique=True)),
+                ("channel_kind", models.CharField(max_length=16)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("sending", "Sending"),
+                            ("due", "Due"),
+                            ("held", "Held"),
+                            ("sent", "Sent"),
+                            ("failed", "Failed"),
+                        ],
+                        default="sending",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "claim_no",
+                    models.PositiveIntegerField(
+                        default=1, help_text="Fencing token of the sender."
+                    ),
+                ),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                ("next_attempt_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "tries",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Those that count towards the last."
+                    ),
+                ),
+                (
+                    "ambiguous",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Attempts that ended unclear."
+                    ),
+                ),
+                (
+                    "lost_leases",
+                    models.PositiveIntegerField(default=0, help_text="Senders that vanished."),
+                ),
+                (
+                    "refused_at",
+                    models.DateTimeField(
+                        blank=True, help_text="First refusal of this run.", null=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("finalized_at", models.DateTimeField(blank=True, null=True)),
+                ("remote_id", models.TextField(blank=True)),
+                (
+                    "reason",
+                    models.TextField(
+                        blank=True, help_text="Of the last attempt that was not accepted."
+                    ),
+                ),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="notifications.channel",
+                    ),
+                ),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="notifications.destination",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'messages',
+                "db_table": "messages",
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('channel_kind', models.CharField(max_length=16)),
-                ('watch_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='Why.', size=None)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('composed', 'Composed'), ('held', 'Held'), ('cancelled', 'Cancelled')], default='pending', max_length=16)),
-                ('due_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='notifications.channel')),
-                ('event', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='catalog.releaseevent')),
-                ('notice', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='accounts.notice')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='notifications.message')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("channel_kind", models.CharField(max_length=16)),
+                (
+                    "watch_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        default=list,
+                        help_text="Why.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("composed", "Composed"),
+                            ("held", "Held"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("due_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="notifications.channel",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="catalog.releaseevent",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="accounts.notice",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="deliveries",
+                        to="notifications.message",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
-                'db_table': 'deliveries',
+                "verbose_name_plural": "deliveries",
+                "db_table": "deliveries",
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('claim_no', models.PositiveIntegerField()),
-                ('verdict', models.CharField(max_length=16)),
-                ('status', models.IntegerField(null=True)),
-                ('detail', models.TextField(blank=True)),
-                ('started_at', models.DateTimeField()),
-                ('duration_ms', models.PositiveIntegerField()),
-                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='log', to='notifications.message')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("claim_no", models.PositiveIntegerField()),
+                ("verdict", models.CharField(max_length=16)),
+                ("status", models.IntegerField(null=True)),
+                ("detail", models.TextField(blank=True)),
+                ("started_at", models.DateTimeField()),
+                ("duration_ms", models.PositiveIntegerField()),
+                (
+                    "message",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="log",
+                        to="notifications.message",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'attempts',
+                "db_table": "attempts",
             },
         ),
         migrations.CreateModel(
-            name='Refan',
+            name="Refan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='catalog.releaseevent')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="catalog.releaseevent"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'db_table': 'refans',
+                "db_table": "refans",
             },
         ),
         migrations.CreateModel(
-            name='Route',
+            name="Route",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_kinds', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('announced', 'Announced'), ('date_moved', 'Date Moved'), ('out_now', 'Out Now'), ('withdrawn', 'Withdrawn'), ('restored', 'Restored'), ('detail_changed', 'Detail Changed')], max_length=16), blank=True, default=list, help_text='Empty: all that the watch hears.', size=None)),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='notifications.channel')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to=settings.AUTH_USER_MODEL)),
-                ('watch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='catalog.watch')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "event_kinds",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("announced", "Announced"),
+                                ("date_moved", "Date Moved"),
+                                ("out_now", "Out Now"),
+                                ("withdrawn", "Withdrawn"),
+                                ("restored", "Restored"),
+                                ("detail_changed", "Detail Changed"),
+                            ],
+                            max_length=16,
+                        ),
+                        blank=True,
+                        default=list,
+                        help_text="Empty: all that the watch hears.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="routes",
+                        to="notifications.channel",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="routes",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "watch",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="routes",
+                        to="catalog.watch",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'routes',
+                "db_table": "routes",
             },
         ),
         migrations.CreateModel(
-            name='Told',
+            name="Told",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('announced', 'Announced'), ('date_moved', 'Date Moved'), ('out_now', 'Out Now'), ('withdrawn', 'Withdrawn'), ('restored', 'Restored'), ('detail_changed', 'Detail Changed')], max_length=16)),
-                ('value', models.TextField(blank=True, help_text='ReleaseEvent.value')),
-                ('told_at', models.DateTimeField()),
-                ('retold_at', models.DateTimeField(null=True)),
-                ('audiobook', models.ForeignKey(help_text='Watches by edition.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='told', to='catalog.audiobook')),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='told', to='notifications.channel')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='told', to='catalog.releaseevent')),
-                ('work', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='told', to='catalog.work')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("announced", "Announced"),
+                            ("date_moved", "Date Moved"),
+                            ("out_now", "Out Now"),
+                            ("withdrawn", "Withdrawn"),
+                            ("restored", "Restored"),
+                            ("detail_changed", "Detail Changed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("value", models.TextField(blank=True, help_text="ReleaseEvent.value")),
+                ("told_at", models.DateTimeField()),
+                ("retold_at", models.DateTimeField(null=True)),
+                (
+                    "audiobook",
+                    models.ForeignKey(
+                        help_text="Watches by edition.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="told",
+                        to="catalog.audiobook",
+                    ),
+                ),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="told",
+                        to="notifications.channel",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="told",
+                        to="catalog.releaseevent",
+                    ),
+                ),
+                (
+                    "work",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="told",
+                        to="catalog.work",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'told',
-                'db_table': 'told',
+                "verbose_name_plural": "told",
+                "db_table": "told",
             },
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('state', 'due')), fields=['channel_kind', 'destination', 'next_attempt_at'], name='message_claim'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("state", "due")),
+                fields=["channel_kind", "destination", "next_attempt_at"],
+                name="message_claim",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('state', 'sending')), fields=['lease_expires_at'], name='message_lost'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("state", "sending")),
+                fields=["lease_expires_at"],
+                name="message_lost",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['channel'], name='message_of_channel'),
+            model_name="message",
+            index=models.Index(fields=["channel"], name="message_of_channel"),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finalized_at__isnull', False), ('state__in', ['sent', 'failed'])), models.Q(models.Q(('state__in', ['sent', 'failed']), _negated=True), ('finalized_at', None)), _connector='OR'), name='message_final'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finalized_at__isnull", False), ("state__in", ["sent", "failed"])),
+                    models.Q(
+                        models.Q(("state__in", ["sent", "failed"]), _negated=True),
+                        ("finalized_at", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="message_final",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_expires_at__isnull', False), ('state', 'sending')), models.Q(models.Q(('state', 'sending'), _negated=True), ('lease_expires_at', None)), _connector='OR'), name='message_leased'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_expires_at__isnull", False), ("state", "sending")),
+                    models.Q(
+                        models.Q(("state", "sending"), _negated=True), ("lease_expires_at", None)
+                    ),
+                    _connector="OR",
+                ),
+                name="message_leased",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('next_attempt_at__isnull', False), ('state', 'due')), models.Q(models.Q(('state', 'due'), _negated=True), ('next_attempt_at', None)), _connector='OR'), name='message_due'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("next_attempt_at__isnull", False), ("state", "due")),
+                    models.Q(models.Q(("state", "due"), _negated=True), ("next_attempt_at", None)),
+                    _connector="OR",
+                ),
+                name="message_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['channel_kind', 'channel', 'due_at'], name='delivery_pending'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "pending")),
+                fields=["channel_kind", "channel", "due_at"],
+                name="delivery_pending",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'held')), fields=['channel'], name='delivery_held'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "held")), fields=["channel"], name="delivery_held"
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=django.contrib.postgres.indexes.GinIndex(condition=models.Q(('state', 'pending')), fields=['watch_ids'], name='delivery_reasons'),
+            model_name="delivery",
+            index=django.contrib.postgres.indexes.GinIndex(
+                condition=models.Q(("state", "pending")),
+                fields=["watch_ids"],
+                name="delivery_reasons",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['user', '-id'], name='delivery_of_user'),
+            model_name="delivery",
+            index=models.Index(fields=["user", "-id"], name="delivery_of_user"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('event', 'channel'), name='deliver_event_once'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("event", "channel"), name="deliver_event_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('notice', 'channel'), name='deliver_notice_once'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("notice", "channel"), name="deliver_notice_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('event', None), ('notice__isnull', False)), models.Q(('event__isnull', False), ('notice', None)), _connector='OR'), name='delivery_of_one_thing'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("event", None), ("notice__isnull", False)),
+                    models.Q(("event__isnull", False), ("notice", None)),
+                    _connector="OR",
+                ),
+                name="delivery_of_one_thing",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'composed'), _negated=True), models.Q(('message', None), _negated=True), _connector='OR'), name='delivery_composed_into'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "composed"), _negated=True),
+                    models.Q(("message", None), _negated=True),
+                    _connector="OR",
+                ),
+                name="delivery_composed_into",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('message', 'claim_no'), name='attempt_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("message", "claim_no"), name="attempt_once"),
         ),
         migrations.AddConstraint(
-            model_name='refan',
-            constraint=models.UniqueConstraint(fields=('event', 'user'), name='refan_once'),
+            model_name="refan",
+            constraint=models.UniqueConstraint(fields=("event", "user"), name="refan_once"),
         ),
         migrations.AddIndex(
-            model_name='route',
-            index=models.Index(condition=models.Q(('watch', None), _negated=True), fields=['watch'], name='route_of_watch'),
+            model_name="route",
+            index=models.Index(
+                condition=models.Q(("watch", None), _negated=True),
+                fields=["watch"],
+                name="route_of_watch",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='route',
-            constraint=models.UniqueConstraint(fields=('user', 'watch', 'channel'), name='route_once', nulls_distinct=False),
+            model_name="route",
+            constraint=models.UniqueConstraint(
+                fields=("user", "watch", "channel"), name="route_once", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='told',
-            constraint=models.UniqueConstraint(fields=('work', 'channel', 'audiobook', 'kind', 'value'), name='told_once', nulls_distinct=False),
+            model_name="told",
+            constraint=models.UniqueConstraint(
+                fields=("work", "channel", "audiobook", "kind", "value"),
+                name="told_once",
+                nulls_distinct=False,
+            ),
         ),
     ]

