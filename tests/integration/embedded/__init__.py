@@ -1,0 +1,1 @@
+"""The guardian and its servers, for real: started, shared, killed, stopped."""
