@@ -28,8 +28,8 @@ up: $(BASE) ## the product against the real stores, data under var/, until Ctrl-
 	@$(RUN) manage.py up
 
 .PHONY: migrate
-migrate: $(BASE) ## bring the database's tables up to date
-	@$(RUN) manage.py migrate --no-input
+migrate: $(BASE) ## bring both schemas of the database up to date
+	@$(RUN) manage.py upgrade
 
 # -- for people who change it ------------------------------------------------------------------
 

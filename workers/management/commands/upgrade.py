@@ -12,7 +12,7 @@ from workers.ledger import migrate
 class Command(BaseCommand):
     help = "Brings the database up to date: Django's tables, then the job ledger."
 
-    def handle(self, *_: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         with connection.cursor() as cursor:  # several replicas may start at once: one upgrades
             cursor.execute("SELECT pg_advisory_lock(hashtext('stalkerr upgrade'))")
             try:
