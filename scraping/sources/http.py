@@ -39,10 +39,13 @@ def fetch(url: str, session: requests.Session) -> Answer | Failed:
 
 
 def _read(response: requests.Response, deadline: float) -> bytes | None:
-    """The unpacked body, or None once it is too large or too late: a time-out of requests
-    starts anew with every byte."""
+    """The unpacked body, or None once it is too large or too late.
+
+    Reads whatever is there: a time-out starts anew with every byte, and waiting for a full
+    chunk of an answer that drips would take for ever.
+    """
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > LARGEST_BODY or time.monotonic() > deadline:
             return None
