@@ -177,11 +177,12 @@ class Mail:
 
 
 class MailSink(Served):
-    """A mailbox. `at_rcpt` and `at_data` are answers given first, one each ("550 no"); the answer
-    "drop" closes the connection there, "hang" says nothing."""
+    """A mailbox. `at_mail`, `at_rcpt` and `at_data` hold answers given there first, one each
+    ("550 no"); the answer "drop" closes the connection, "hang" says nothing."""
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
+        self.at_mail: deque[str] = deque()
         self.at_rcpt: deque[str] = deque()
         self.at_data: deque[str] = deque()
         self._server: Any = None
@@ -203,6 +204,14 @@ class MailSink(Served):
         ready()
         await self._stop.wait()
         listener.close()
+
+    async def handle_MAIL(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        answer = await _scripted(self.at_mail, server)
+        if not answer:
+            envelope.mail_from = address
+        return answer or "250 OK"
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -229,6 +238,7 @@ async def _scripted(answers: deque[str], server: SMTP) -> str:
     if answer == "hang":
         await asyncio.sleep(FOREVER)
     if answer == "drop":
+        assert isinstance(server.transport, asyncio.Transport)
         server.transport.abort()
         await asyncio.sleep(0)
     return answer
