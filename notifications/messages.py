@@ -63,8 +63,10 @@ class Content:
     why: str = ""  # which watch asked for it
 
     def __post_init__(self) -> None:
-        for name in ("kind", "title", "subtitle", "series", "marketplace", "asin", "language"):
+        for name in ("title", "subtitle", "series", "why"):
             self._set(name, one_line(getattr(self, name), TEXT_MAX))
+        for name in ("kind", "marketplace", "asin", "language"):
+            self._set(name, one_line(getattr(self, name), NAME_MAX))
         self._set("title", self.title or "(no title)")
         for name in ("authors", "narrators"):
             people = (one_line(person, NAME_MAX) for person in getattr(self, name)[:NAMES_MAX])
@@ -72,7 +74,6 @@ class Content:
         for name in ("cover_url", "url"):
             self._set(name, web_url(getattr(self, name)))
         self._set("summary", many_lines(self.summary, SUMMARY_MAX))
-        self._set("why", one_line(self.why, TEXT_MAX))
 
     def _set(self, name: str, value: str | tuple[str, ...]) -> None:
         object.__setattr__(self, name, value)

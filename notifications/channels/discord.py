@@ -89,7 +89,7 @@ def _with_words(outcome: Outcome, answer: Answer, now: dt.datetime) -> Outcome:
     """`outcome` with what Discord says in its body: the message's id, a finer Retry-After."""
     try:
         said = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested as deep as the body is long
         return outcome
     if not isinstance(said, dict):
         return outcome
