@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import sys
 from typing import Any
 
 import structlog
@@ -35,14 +36,24 @@ def configure(options: dict[str, str]) -> None:
             "loggers": {
                 # One line a request or task of theirs says nothing that ours do not.
                 name: {"level": "WARNING"}
-                for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "urllib3")
+                for name in (
+                    "alembic",
+                    "celery.worker.strategy",
+                    "celery.app.trace",
+                    "celery.beat",
+                    "urllib3",
+                )
             },
         }
     )
 
 
 def _formatter(*, json: bool) -> logging.Formatter:
-    renderer: Any = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     final = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info if json else _keep,

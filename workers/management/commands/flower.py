@@ -16,9 +16,9 @@ class Command(BaseCommand):
         # Not as arguments: every user of the machine may read those.
         secrets = {"FLOWER_BASIC_AUTH": f"{settings.FLOWER_USER}:{settings.FLOWER_PASSWORD}"}
         command = [sys.executable, "-m", "celery", "-A", "stalkerr.celery:app", "flower"]
-        options = [f"--address={host}", f"--port={port}", "--read_only=True", "--persistent=False"]
+        command += [f"--address={host}", f"--port={port}", "--read_only=True"]
         os.execve(  # noqa: S606 (the same process goes on as Flower)
             sys.executable,
-            [*command, *options, "--max_tasks=10000", "--purge_offline_workers=300"],
+            [*command, "--persistent=False", "--max_tasks=10000", "--purge_offline_workers=300"],
             {**os.environ, **secrets},
         )
