@@ -53,7 +53,7 @@ def fold(text: str) -> str:
 
 def _fold_letters(text: str) -> str:
     lower = unicodedata.normalize("NFKC", text).casefold()
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", lower).casefold())
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", lower))
     return unicodedata.normalize("NFKC", bare.translate(_INNER_ACCENTS))
 
 

@@ -21,6 +21,12 @@ from catalog.roles import split_role
         ("Ada Lund - 翻訳", "author", ("Ada Lund", "translator")),
         ("Ada Lund - foreword - translator", "author", ("Ada Lund", "foreword")),
         ("Ada Lund - lighting", "author", ("Ada Lund", "contributor")),
+        ("Ada Lund - Beleuchtung", "author", ("Ada Lund", "contributor")),
+        (
+            "Radio Nord - The Last Author Standing",
+            "narrator",
+            ("Radio Nord - The Last Author Standing", "narrator"),
+        ),
         ("Radio Nord - Studio 4", "narrator", ("Radio Nord - Studio 4", "narrator")),
         ("Ada Lund-Übersetzer", "author", ("Ada Lund-Übersetzer", "author")),
         ("Mia Berg-Falk", "author", ("Mia Berg-Falk", "author")),
