@@ -55,11 +55,24 @@ class Trip:
         with open_session() as session:
             absent = self._read(session)
             self.complete = self.reading.done or bool(absent)
+            if self.target.kind == Target.Kind.DUE or not self.complete:
+                return
+            if not self.reading.seen and not absent and self._is_blind(session):
+                self.complete = False
+                return
             # A batch that answers fewer than asked is partial, and proves nothing about the rest.
-            if (self.reading.complete or absent) and self.target.kind != Target.Kind.DUE:
+            if self.reading.complete or absent:
                 self._look_for(session, absent)
-            elif self.complete:
+            else:
                 self.still_missing = set(self.target.asins)
+
+    def _is_blind(self, session: requests.Session) -> bool:
+        """Whether a listing with nothing in it is an outage: a known title is not shown either."""
+        control = control_asin(marketplace=self.target.marketplace, excluded=self.target.asins)
+        if control is None or self._is_shown(session, control):
+            return False
+        self._stop(Visit.Outcome.FAILED, "the store lists nothing, not even what is there", None)
+        return True
 
     def _query(self) -> Query:
         marketplace = self.target.marketplace
@@ -182,8 +195,9 @@ class Trip:
 
     def _control_is_shown(self, session: requests.Session, gone: list[str]) -> bool:
         control = control_asin(marketplace=self.target.marketplace, excluded=gone)
-        if control is None:
-            return False
-        query = Query(self.target.marketplace, "asin", control)
+        return control is not None and self._is_shown(session, control)
+
+    def _is_shown(self, session: requests.Session, asin: str) -> bool:
+        query = Query(self.target.marketplace, "asin", asin)
         result = self._step(session, query, self.source.start(query))
-        return isinstance(result, Progress) and control in result.page.listed
+        return isinstance(result, Progress) and asin in result.page.listed

@@ -1,0 +1,303 @@
+"""A visit from watch to news, against the emulated store over real HTTP and a real Redis."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from accounts.models import User
+from catalog.models import Audiobook, ReleaseEvent, Watch, WatchQuery
+from scraping import politeness, services
+from scraping.emulator.server import Emulator
+from scraping.models import Target, Visit
+from tests.factories import make_target, make_watch
+
+pytestmark = pytest.mark.django_db
+
+AUTHOR = "Ada Example"
+SECOND = dt.timedelta(seconds=1)
+HOUR = dt.timedelta(hours=1)
+
+
+class Clock:
+    """The visit's clock, moved by hand."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(now: dt.datetime) -> Clock:
+    return Clock(now)
+
+
+@pytest.fixture
+def emulator(settings: Settings, clock: Clock) -> Iterator[Emulator]:
+    with Emulator(seed=7, marketplaces=("us", "uk"), now=clock) as emulator:
+        settings.STORE_URL = emulator.base_url
+        settings.STORE_REQUEST_INTERVAL = dt.timedelta()
+        settings.STORE_SAME_URL_INTERVAL = dt.timedelta()
+        politeness._redis().flushdb()
+        emulator.stock("us", AUTHOR, 3)
+        yield emulator
+
+
+def visit_all(clock: Clock, later: dt.timedelta = HOUR) -> list[str]:
+    """Move the clock, visit what is due; the kinds of news, in order."""
+    clock.now += later
+    services.sync_targets(now=clock.now)
+    Target.objects.exclude(kind="due").update(next_visit_at=clock.now)
+    news: list[int] = []
+    for claimed in services.claim_due(now=clock.now, limit=100):
+        news += services.visit(target_id=claimed.target_id, claim_no=claimed.claim_no, clock=clock)
+    events = ReleaseEvent.objects.filter(id__in=news).order_by("id")
+    return list(events.values_list("kind", flat=True))
+
+
+def last_visit() -> Visit:
+    return Visit.objects.latest("id")
+
+
+@pytest.fixture
+def watch(alice: User, emulator: Emulator, clock: Clock) -> Watch:
+    """One whose baseline is over, so that the store may bring news."""
+    watch = make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    visit_all(clock)
+    return watch
+
+
+def test_the_first_complete_pass_is_the_baseline(watch: Watch, clock: Clock) -> None:
+    """Proves the guard baseline: without it the watch would hear of what was there before."""
+    assert Audiobook.objects.count() == 3
+    assert watch.queries.get().active_from == clock.now
+    assert Target.objects.get(kind="author").completed_at == clock.now
+
+
+def test_a_baseline_silences_only_until_it_is_complete(
+    alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    emulator.throttle("us")
+    visit_all(clock)
+    assert WatchQuery.objects.get().active_from is None
+    emulator.heal("us")
+    visit_all(clock)
+    assert WatchQuery.objects.get().active_from == clock.now
+
+
+def test_a_thousand_watches_of_one_author_are_one_target(
+    alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    for name in ("Ada Example", "ada  example", "ADA EXAMPLE"):
+        make_watch(alice, name, now=clock.now, is_active=False)
+    visit_all(clock)
+    assert Target.objects.filter(kind="author").count() == 1
+    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    clock.now += HOUR
+    services.sync_targets(now=clock.now)
+    assert not WatchQuery.objects.filter(active_from=None).exists()
+
+
+def test_each_verb_of_the_store_is_one_piece_of_news(
+    watch: Watch, emulator: Emulator, clock: Clock, settings: Settings
+) -> None:
+    store = emulator
+    first, second = (store.announce("us", AUTHOR, title) for title in ("Glass Tide", "Salt"))
+    assert visit_all(clock) == ["announced", "announced"]
+    assert visit_all(clock) == []
+    store.move_date("us", first, store.today("us") + dt.timedelta(days=90))
+    assert visit_all(clock) == ["date_moved"]
+    store.release("us", second)
+    assert visit_all(clock) == ["out_now"]
+    store.withdraw("us", first)
+    assert visit_all(clock) == []
+    assert visit_all(clock, HOUR) == []
+    assert visit_all(clock, settings.ABSENCE_DELAY) == ["withdrawn"]
+    assert visit_all(clock, settings.ABSENCE_DELAY) == []
+    store.restore("us", first)
+    assert visit_all(clock) == ["restored"]
+
+
+@pytest.mark.parametrize(
+    ("mood", "outcome"),
+    [
+        ("429", "throttled"),
+        ("503", "throttled"),
+        ("error500", "failed"),
+        ("empty", "failed"),
+        ("captcha", "failed"),
+        ("truncated", "failed"),
+    ],
+)
+def test_trouble_at_the_store_changes_no_audiobook_and_is_no_news(
+    mood: str, outcome: str, watch: Watch, emulator: Emulator, clock: Clock
+) -> None:
+    asin = emulator.announce("us", AUTHOR)
+    assert visit_all(clock) == ["announced"]
+    before = list(Audiobook.objects.order_by("id").values())
+    if mood.isdigit():
+        emulator.throttle("us", status=int(mood), retry_after=60)
+    else:
+        emulator.break_(mood, "us")
+    for _ in range(4):
+        assert visit_all(clock, 7 * HOUR) == []
+        politeness._redis().flushdb()
+    assert last_visit().outcome == outcome
+    assert list(Audiobook.objects.order_by("id").values()) == before
+    emulator.heal("us")
+    assert visit_all(clock) == []
+    assert Audiobook.objects.get(asin=asin).withdrawn_at is None
+
+
+def test_a_stub_alone_withdraws_nothing_while_the_control_is_a_stub_too(
+    watch: Watch, emulator: Emulator, clock: Clock, settings: Settings
+) -> None:
+    """Proves the guard control ASIN: a store that answers stubs to everything is to blame."""
+    emulator.announce("us", AUTHOR)
+    visit_all(clock)
+    for asin in list(Audiobook.objects.values_list("asin", flat=True)):
+        emulator.withdraw("us", asin)
+    for _ in range(4):
+        assert visit_all(clock, settings.ABSENCE_DELAY + HOUR) == []
+
+
+def test_a_title_that_is_only_not_listed_is_not_gone(
+    watch: Watch, emulator: Emulator, clock: Clock, settings: Settings
+) -> None:
+    asin = emulator.announce("us", AUTHOR)
+    visit_all(clock)
+    emulator.shelves["us"].products[asin].authors = []
+    for _ in range(3):
+        assert visit_all(clock, settings.ABSENCE_DELAY) == []
+
+
+def test_a_title_whose_day_has_come_is_confirmed_by_its_own_query(
+    watch: Watch, emulator: Emulator, clock: Clock
+) -> None:
+    tomorrow = emulator.today("us") + dt.timedelta(days=1)
+    emulator.announce("us", AUTHOR, release_date=tomorrow)
+    assert visit_all(clock) == ["announced"]
+    clock.now += dt.timedelta(days=1)
+    Target.objects.exclude(kind="due").update(next_visit_at=clock.now + HOUR)
+    (claimed,) = services.claim_due(now=clock.now, limit=10)
+    services.visit(target_id=claimed.target_id, claim_no=claimed.claim_no, clock=clock)
+    event = ReleaseEvent.objects.get(kind="out_now")
+    assert not event.unconfirmed
+
+
+def test_a_long_listing_is_read_page_by_page_and_goes_on_where_it_was_cut_short(
+    alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    emulator.stock("us", AUTHOR, 120)
+    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    services.sync_targets(now=clock.now)
+    target = Target.objects.get(kind="author")
+    claimed = next(
+        each for each in services.claim_due(now=clock.now, limit=10) if each.target_id == target.id
+    )
+
+    def refuse_the_third_request() -> dt.datetime:
+        if len(emulator.requests) == 2:
+            emulator.throttle("us", retry_after=0, requests=1)
+        return clock.now
+
+    services.visit(target_id=target.id, claim_no=claimed.claim_no, clock=refuse_the_third_request)
+    target.refresh_from_db()
+    assert target.unfinished_pass is not None
+    assert target.completed_at is None
+    visit_all(clock, SECOND)
+    target.refresh_from_db()
+    assert target.unfinished_pass is None
+    assert len(target.asins) == 123
+    urls = [request["url"] for request in emulator.requests if "author=" in request["url"]]
+    assert len(urls) == len(set(urls)) + 1  # only the page that was refused was asked for twice
+
+
+def test_a_claimed_target_is_nobody_elses_until_its_lease_ends(
+    now: dt.datetime, settings: Settings, alice: User
+) -> None:
+    """Proves the guard lease of a target: without it two workers would visit it at once."""
+    make_watch(alice, AUTHOR, now=now)
+    make_target(AUTHOR.lower(), now=now)
+    (first,) = services.claim_due(now=now, limit=10)
+    assert services.claim_due(now=now + settings.VISIT_LEASE, limit=10) == []
+    (second,) = services.claim_due(now=now + settings.VISIT_LEASE + SECOND, limit=10)
+    assert second.claim_no == first.claim_no + 1
+
+
+def test_a_visitor_that_lost_its_lease_writes_nothing(
+    watch: Watch, emulator: Emulator, clock: Clock
+) -> None:
+    clock.now += HOUR
+    Target.objects.update(next_visit_at=clock.now)
+    stale = services.claim_due(now=clock.now, limit=10)
+    Target.objects.update(claim_no=99)
+    visits = Visit.objects.count()
+    for claimed in stale:
+        services.visit(target_id=claimed.target_id, claim_no=claimed.claim_no, clock=clock)
+    assert Visit.objects.count() == visits
+
+
+def test_a_target_that_nobody_needs_is_not_visited(now: dt.datetime) -> None:
+    make_target("nobody", now=now)
+    assert services.claim_due(now=now, limit=10) == []
+
+
+@pytest.fixture
+def turns(settings: Settings) -> Settings:
+    settings.STORE_REQUEST_INTERVAL = dt.timedelta(milliseconds=40)
+    settings.STORE_SAME_URL_INTERVAL = dt.timedelta(minutes=30)
+    politeness._redis().flushdb()
+    return settings
+
+
+def test_all_workers_together_keep_the_pace_of_one_guest(turns: Settings) -> None:
+    moments: list[float] = []
+
+    def work(number: int) -> None:
+        for turn in range(5):
+            given = politeness.acquire("us", f"https://store.example/{number}/{turn}")
+            assert isinstance(given, politeness.Turn)
+            moments.append(time.monotonic())
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
+    begun = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # 20 turns, the first of which waits as well: a Redis that was wiped gives none away.
+    assert max(moments) - begun >= 0.95 * 20 * 0.04
+
+
+def test_a_url_is_not_asked_twice_in_half_an_hour(turns: Settings) -> None:
+    url = "https://store.example/one"
+    assert isinstance(politeness.acquire("us", url), politeness.Turn)
+    second = politeness.acquire("us", url)
+    assert isinstance(second, politeness.Postponed)
+    assert second.wait > dt.timedelta(minutes=29)
+
+
+def test_a_store_that_asks_for_patience_is_left_alone_by_all(turns: Settings) -> None:
+    politeness.leave_alone("us", dt.timedelta(seconds=90))
+    waiting = politeness.acquire("us", "https://store.example/one")
+    assert isinstance(waiting, politeness.Postponed)
+    assert waiting.wait > dt.timedelta(seconds=80)
+    assert isinstance(politeness.acquire("uk", "https://store.example/one"), politeness.Turn)
+
+
+def test_without_redis_nothing_is_asked(turns: Settings) -> None:
+    turns.BUCKETS_URL = "redis://127.0.0.1:1/0"
+    politeness._redis.cache_clear()
+    try:
+        assert isinstance(politeness.acquire("us", "https://x.example/"), politeness.Postponed)
+    finally:
+        politeness._redis.cache_clear()
