@@ -161,7 +161,7 @@ class Emulator(Store):
 
     def stop(self) -> None:
         """Stop listening, also to those who still wait for a slow answer."""
-        self._await(self._runner.cleanup())
+        self._await(self._close())
         self._stop_loop()
 
     def __enter__(self) -> Self:
@@ -185,6 +185,13 @@ class Emulator(Store):
             await runner.cleanup()
             raise
         return runner
+
+    async def _close(self) -> None:
+        await self._runner.cleanup()
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     def _await(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
