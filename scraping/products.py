@@ -68,13 +68,12 @@ def parse(body: bytes, marketplace: str) -> Page:
 
 
 def _load(body: bytes) -> Any:
+    text = body.decode("utf-8-sig", "replace")
     try:
-        loaded = json.loads(
-            body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None, parse_float=_finite
-        )
+        loaded = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        return _storable(loaded) if _UNSTORABLE.search(body) else loaded
     except (ValueError, RecursionError) as error:
         raise UnreadableAnswerError(_describe(body)) from error
-    return _storable(loaded) if _UNSTORABLE.search(body) else loaded
 
 
 def _finite(digits: str) -> float | None:

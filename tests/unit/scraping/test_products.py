@@ -247,6 +247,7 @@ def test_an_asin_is_read_in_capitals() -> None:
         b'{"products": null, "total_results": 3}',
         b'{"page_type": "author-detail", "sections": []}',
         b"[" * 100_000,
+        b'{"products": ' + b"[" * 800 + b'"\\u0000"' + b"]" * 800 + b"}",
         b'{"total_results": ' + b"9" * 5000 + b"}",
         b"\xff\xfe\x00",
     ],
