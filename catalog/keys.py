@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from catalog.listing import Listing
-from catalog.normalise import fold, words
+from catalog.normalise import fold, is_unspaced, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ def _phrase(query: str) -> str:
     if not quoted:
         return ""
     phrase = fold(text)
-    # Scripts without spaces have no word ends to match at.
-    return phrase if words(phrase) != phrase.split() else f" {phrase} "
+    return phrase if is_unspaced(phrase) else f" {phrase} "
 
 
 def store_query(*, kind: str, query: str, asin: str) -> tuple[str, str]:

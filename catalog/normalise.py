@@ -77,6 +77,11 @@ def _split_unspaced(chunk: str) -> list[str]:
     return found
 
 
+def is_unspaced(text: str) -> bool:
+    """Whether some of it is written without spaces, so that words in it have no ends."""
+    return _UNSPACED.search(text) is not None
+
+
 def sequence_position(text: str) -> Decimal | None:
     """The first number in a place in a series ("1-3", "Book 1"), or None; at most 999999.999."""
     number = _NUMBER.search(unicodedata.normalize("NFKC", text))
