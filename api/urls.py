@@ -1,3 +1,16 @@
-from django.urls import URLPattern
+"""How others ask: the paths, each with its door."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import include, path
+
+from api.feeds.upcoming import upcoming as rss_upcoming
+from api.health import health
+from api.metrics import metrics
+from api.web.start import start
+
+urlpatterns = [
+    path("", start, name="start"),
+    path("api/", include("api.rest.urls")),
+    path("rss/upcoming", rss_upcoming, name="rss"),
+    path("health", health, name="health"),
+    path("metrics", metrics, name="metrics"),
+]

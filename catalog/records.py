@@ -14,7 +14,7 @@ from typing import Any
 from catalog.changes import Change, Known
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
-from catalog.normalise import fold, sequence_position
+from catalog.normalise import fold, sequence_position, words
 from stalkerr import sql
 
 Place = tuple[str, str]  # (marketplace, asin)
@@ -200,8 +200,8 @@ def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
         "folded": titles,
         "fingerprint": fingerprint,
         "revision": row.revision + len(change.news),
-        "title_words": titles,
-        "other_words": " ".join(fold(credit.name) for credit in facts.credits),
+        "title_words": " ".join(words(titles)),
+        "other_words": " ".join(word for credit in facts.credits for word in words(credit.name)),
         "is_out": change.is_out,
     }
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 import pytest
 import sqlalchemy as sa
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
+from redis import Redis
 
 from stalkerr import clock
 from tests.people import alice, bob, staff, stranger
@@ -74,6 +74,10 @@ def _empty_ledger() -> None:
 
 
 @pytest.fixture
-def empty_cache() -> None:
-    """No counters of earlier tests (rate limits live in the cache)."""
-    cache.clear()
+def fresh_limits() -> None:
+    """Nobody has asked for anything yet, as far as rate limits know."""
+    redis = Redis.from_url(settings.BUCKETS_URL)
+    counters = list(redis.scan_iter("stalkerr:*:rl:*", count=1000))
+    if counters:
+        redis.delete(*counters)
+    redis.close()

@@ -7,9 +7,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from catalog import marketplaces
+from catalog.normalise import words
 
 
 class Work(models.Model):
@@ -26,13 +28,20 @@ class Work(models.Model):
 
 
 class AudiobookQuerySet(models.QuerySet["Audiobook"]):
-    def upcoming(self, today: dt.date) -> Self:
-        """On sale later than `today`, soonest first; withdrawn ones left out."""
-        return self.filter(release_date__gt=today, withdrawn_at=None).order_by("release_date", "id")
+    def upcoming(self, now: dt.datetime) -> Self:
+        """Not out yet by their own store's calendar, soonest first; withdrawn ones left out."""
+        stores: dict[dt.date, list[str]] = {}
+        for code in marketplaces.MARKETPLACES:
+            stores.setdefault(marketplaces.store_date(code, now), []).append(code)
+        later = Q()
+        for today, codes in stores.items():
+            later |= Q(marketplace__in=codes, release_date__gt=today)
+        ahead = self.filter(later, release_date__gt=min(stores), withdrawn_at=None)
+        return ahead.order_by("release_date", "id")
 
     def search(self, text: str) -> Self:
         """Those whose title, series or people hold every word of `text`."""
-        return self.filter(search_vector=SearchQuery(text, config="simple"))
+        return self.filter(search_vector=SearchQuery(" ".join(words(text)), config="simple"))
 
     def due_out(self, marketplace: str, today: dt.date) -> Self:
         """Out by their date, and nobody has said so yet."""

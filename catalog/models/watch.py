@@ -4,12 +4,14 @@ from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from catalog import marketplaces
 from catalog.models.event import ReleaseEvent
+from catalog.watch_rules import tidy_query, watch_errors
 
 
 def default_marketplaces() -> list[str]:
@@ -89,6 +91,18 @@ class Watch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.query}"
+
+    def clean(self) -> None:
+        """Tidy the query; ValidationError with a sentence per field that can't be meant so."""
+        self.query = tidy_query(self.kind, self.query)
+        errors = watch_errors(
+            kind=self.kind,
+            query=self.query,
+            asin=self.asin,
+            excluded_words=self.excluded_words,
+        )
+        if errors:
+            raise ValidationError(errors)
 
 
 class WatchKey(models.Model):

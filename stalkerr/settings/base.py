@@ -106,13 +106,17 @@ CACHE_URL: str = env.str("CACHE_URL")
 BUCKETS_URL: str = env.str(
     "BUCKETS_URL", default=BROKER_URL if BROKER_URL.startswith("redis") else CACHE_URL
 )
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": CACHE_URL,
-        "KEY_PREFIX": "stalkerr",
-    }
+_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "KEY_PREFIX": "stalkerr",
+    # Who asks a cache that hangs must not hang with it.
+    "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
 }
+CACHES = {
+    "default": {**_CACHE, "LOCATION": CACHE_URL},
+    "buckets": {**_CACHE, "LOCATION": BUCKETS_URL},
+}
+RATELIMIT_USE_CACHE = "buckets"
 
 # -- doors -----------------------------------------------------------------------------------
 SECRET_KEY: str
@@ -129,8 +133,9 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "api.rest.paging.KeysetPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "api.errors.problem_details",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -141,6 +146,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {"MarketplaceEnum": "catalog.marketplaces.CHOICES"},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "api.schema.add_problems",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

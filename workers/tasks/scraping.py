@@ -17,6 +17,16 @@ CLAIM = 20
 @job("scraping.visit_due_targets")
 def visit_due_targets(now: dt.datetime) -> int:
     """Make the targets that new watches need, and send workers to those that are due."""
+    return _visit_due(now)
+
+
+@shared_task(name="scraping.visit_new_targets")
+def visit_new_targets() -> None:
+    """The same at once, for a watch just made."""
+    _visit_due(clock.now())
+
+
+def _visit_due(now: dt.datetime) -> int:
     services.sync_targets(now=now)
     claimed = services.claim_due(now=now, limit=CLAIM)
     for each in claimed:

@@ -1,0 +1,106 @@
+"""Access tokens: short-lived, signed, and worth nothing once their user's password changes."""
+
+import datetime as dt
+from typing import Any, Final
+
+import jwt
+from django.conf import settings
+from django.utils.crypto import constant_time_compare
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.models import User
+from stalkerr import clock
+
+ALGORITHM: Final = "HS256"
+ISSUER: Final = "stalkerr"
+AUDIENCE: Final = "stalkerr-api"
+KIND: Final = "access"
+SIZE_MAX: Final = 2000  # characters; ours have about 300
+
+_CLAIMS: Final = ["iss", "aud", "sub", "iat", "exp", "typ", "pwd"]
+
+
+class BadTokenError(Exception):
+    """The token is not ours, not valid now, or its user may not use it any more."""
+
+
+def issue_token(*, user: User, now: dt.datetime) -> str:
+    """A token that opens `user`'s doors for settings.JWT_LIFETIME."""
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(user.pk),
+        "iat": int(now.timestamp()),
+        "exp": int((now + settings.JWT_LIFETIME).timestamp()),
+        "typ": KIND,
+        "pwd": _password_mark(user),
+    }
+    return jwt.encode(claims, settings.JWT_KEY, algorithm=ALGORITHM)
+
+
+def user_of(*, token: str, now: dt.datetime) -> User:
+    """The user whose token this is; BadTokenError where it opens nothing."""
+    claims = _claims(token)
+    if claims["typ"] != KIND or not _is_valid_at(claims, int(now.timestamp())):
+        raise BadTokenError("not valid now, or for something else")
+    user = User.objects.filter(pk=_number(claims["sub"]), is_active=True).first()
+    if user is None or not constant_time_compare(str(claims["pwd"]), _password_mark(user)):
+        raise BadTokenError("its user is gone, or has another password")
+    return user
+
+
+def _claims(token: str) -> dict[str, Any]:
+    if len(token) > SIZE_MAX:
+        raise BadTokenError("too long")
+    # Its times are compared below: all moments come from the database's clock.
+    options: Any = {"require": _CLAIMS, "verify_exp": False, "verify_iat": False}
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            settings.JWT_KEY,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options=options,
+        )
+    except (jwt.InvalidTokenError, RecursionError) as error:  # it reads JSON before it verifies
+        raise BadTokenError(type(error).__name__) from error
+    return claims
+
+
+def _is_valid_at(claims: dict[str, Any], second: int) -> bool:
+    begins, ends = claims["iat"], claims["exp"]
+    if not (isinstance(begins, int) and isinstance(ends, int)):
+        return False
+    return begins <= second < ends
+
+
+def _number(text: object) -> int:
+    """A user's id; 0, which nobody has, for anything else."""
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else 0
+
+
+def _password_mark(user: User) -> str:
+    """Changes with the password, and tells nothing about it."""
+    return user.get_session_auth_hash()[:16]
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>`; a token that opens nothing is 401 even where none is needed."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        scheme, _, token = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        try:
+            user = user_of(token=token.strip().decode("ascii", "replace"), now=clock.now())
+        except BadTokenError as error:
+            raise AuthenticationFailed(
+                "This token is not valid (any more); get another."
+            ) from error
+        return user, None
+
+    def authenticate_header(self, _request: Request) -> str:
+        return "Bearer"

@@ -1,0 +1,54 @@
+"""What all endpoints over a user's own rows have in common: for others, the rows are not there."""
+
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ModelViewSet
+
+from accounts.models import User
+
+RowT = TypeVar("RowT", bound=Model)
+
+
+class OwnedViewSet(ModelViewSet[RowT]):
+    """List, create, read, change and delete the signed-in user's rows.
+
+    A row that is written is locked from reading it to the commit: of two edits, or of an edit and
+    a deletion, one sees the other.
+    """
+
+    lookup_value_converter = "int"
+
+    def owned(self, user_id: int) -> QuerySet[RowT]:
+        """All rows of that user, and no others."""
+        raise NotImplementedError
+
+    @property
+    def user(self) -> User:
+        """Who asks; the permissions have seen to it that somebody does."""
+        if not isinstance(self.request.user, User):
+            raise NotAuthenticated
+        return self.request.user
+
+    def get_queryset(self) -> QuerySet[RowT]:
+        rows = self.owned(self.request.user.pk or 0)
+        if self.request.method in SAFE_METHODS:
+            return rows
+        return rows.select_for_update(of=("self",))
+
+    @transaction.atomic
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request, *args, **kwargs)
+
+    @transaction.atomic
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().update(request, *args, **kwargs)
+
+    @transaction.atomic
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().destroy(request, *args, **kwargs)

@@ -1,0 +1,22 @@
+"""Paths under /api/."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from api.rest.channels import ChannelViewSet
+from api.rest.deliveries import DeliveryListView
+from api.rest.tokens import TokenView
+from api.rest.upcoming import UpcomingView
+from api.rest.watches import WatchViewSet
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("watches", WatchViewSet, basename="watch")
+router.register("channels", ChannelViewSet, basename="channel")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path("upcoming", UpcomingView.as_view(), name="upcoming"),
+    path("deliveries", DeliveryListView.as_view(), name="deliveries"),
+    path("token", TokenView.as_view(), name="token"),
+    path("", include("api.schema")),
+]

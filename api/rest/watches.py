@@ -1,0 +1,140 @@
+"""/api/watches"""
+
+from typing import Any, cast
+
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.serializers import BaseSerializer
+
+from api.rest.owned import OwnedViewSet
+from catalog import marketplaces
+from catalog.models import ReleaseEvent, Watch
+from catalog.models.watch import default_event_kinds, default_marketplaces
+from catalog.normalise import clean
+from catalog.watch_rules import LIST_MAX, TEXT_MAX, tidy_query, watch_errors
+from catalog.watching import end_watch, save_watch
+from notifications.models import Channel
+from notifications.registration import route_watch
+from stalkerr import clock
+from workers.hints import hint
+
+_ID_MAX = 2**63 - 1
+
+
+class ChannelIdsField(serializers.ListField):
+    """The channels that hear a watch, by id."""
+
+    child = serializers.IntegerField(min_value=1, max_value=_ID_MAX)
+
+    def get_attribute(self, watch: Watch) -> list[int]:
+        return sorted(route.channel_id for route in watch.routes.all())
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        ids = super().run_child_validation(data)
+        user_id = self.context["request"].user.pk
+        channels = list(Channel.objects.filter(user_id=user_id, id__in=ids))
+        missing = sorted(set(ids) - {channel.id for channel in channels})
+        if missing:
+            raise serializers.ValidationError(f"You have no channel {missing[0]}.")
+        return channels
+
+
+class WatchSerializer(serializers.Serializer[Watch]):
+    id = serializers.IntegerField(read_only=True)
+    kind = serializers.ChoiceField(choices=Watch.Kind.choices)
+    query = serializers.CharField(
+        max_length=TEXT_MAX,
+        help_text='A name, a series title, words ("a phrase" in quotes), or an ASIN.',
+    )
+    asin = serializers.CharField(
+        max_length=10, allow_blank=True, default="", help_text="Of the author or series, if known."
+    )
+    marketplaces = serializers.ListField(
+        child=serializers.ChoiceField(choices=marketplaces.CHOICES),
+        allow_empty=False,
+        default=default_marketplaces,
+    )
+    languages = serializers.ListField(
+        child=serializers.CharField(max_length=TEXT_MAX),
+        max_length=LIST_MAX,
+        default=list,
+        help_text="English words, such as german. Empty: every language.",
+    )
+    excluded_words = serializers.ListField(
+        child=serializers.CharField(max_length=TEXT_MAX), max_length=LIST_MAX, default=list
+    )
+    event_kinds = serializers.ListField(
+        child=serializers.ChoiceField(choices=ReleaseEvent.Kind.choices),
+        allow_empty=False,
+        default=default_event_kinds,
+    )
+    include_announced = serializers.BooleanField(
+        default=True, help_text="Also later news of what was announced and unreleased at the start."
+    )
+    per_edition = serializers.BooleanField(
+        default=False, help_text="Told once an edition instead of once a work."
+    )
+    muted = serializers.BooleanField(default=False, help_text="Recorded, not told, not told later.")
+    snoozed_until = serializers.DateTimeField(
+        allow_null=True, default=None, help_text="Told when it ends."
+    )
+    channels = ChannelIdsField(
+        max_length=LIST_MAX,
+        default=list,
+        help_text="Yours, by id. Empty: all that hear every watch.",
+    )
+    created_at = serializers.DateTimeField(read_only=True)
+
+    def validate_marketplaces(self, codes: list[str]) -> list[str]:
+        return list(dict.fromkeys(codes))
+
+    def validate_languages(self, languages: list[str]) -> list[str]:
+        return list(dict.fromkeys(clean(language).lower() for language in languages))
+
+    def validate_event_kinds(self, kinds: list[str]) -> list[str]:
+        return list(dict.fromkeys(kinds))
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The rules over several fields, those of a partial change taken together with the rest."""
+        names = ("kind", "query", "asin", "excluded_words")
+        asked = {name: values.get(name, getattr(self.instance, name, "")) for name in names}
+        asked["query"] = tidy_query(asked["kind"], asked["query"])
+        errors = watch_errors(**asked)
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values | {"query": asked["query"]}
+
+
+class WatchViewSet(OwnedViewSet[Watch]):
+    """What you care about. A change applies to all that is not on its way to you yet."""
+
+    serializer_class = WatchSerializer
+
+    def owned(self, user_id: int) -> QuerySet[Watch]:
+        return Watch.objects.of(user_id).prefetch_related("routes")
+
+    def perform_create(self, serializer: BaseSerializer[Watch]) -> None:
+        self._save(Watch(user=self.user), serializer)
+
+    def perform_update(self, serializer: BaseSerializer[Watch]) -> None:
+        self._save(cast(Watch, serializer.instance), serializer)
+
+    def perform_destroy(self, watch: Watch) -> None:
+        end_watch(watch=watch, now=clock.now())
+
+    def _save(self, watch: Watch, serializer: BaseSerializer[Watch]) -> None:
+        values = dict(serializer.validated_data)
+        channels = values.pop("channels", None)
+        for name, value in values.items():
+            setattr(watch, name, value)
+        save_watch(watch=watch, now=clock.now())
+        if channels is not None:
+            route_watch(watch=watch, channels=channels)
+        serializer.instance = self.get_queryset().get(id=watch.id)
+        transaction.on_commit(_look_soon)
+
+
+def _look_soon() -> None:
+    """The first visit need not wait for the next sweep."""
+    hint("scraping.visit_new_targets", "scrape")

@@ -1,0 +1,87 @@
+"""How often one address or account may ask. Exact: the counters are atomic, in Redis."""
+
+import functools
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
+from rest_framework.exceptions import APIException, Throttled
+from rest_framework.request import Request
+
+ANONYMOUS: Final = "100/h"  # reads without a sign-in, per address (IPv6: per /64)
+GUESSES: Final = {  # attempts to sign in
+    "address": "30/15m",
+    "account at address": "10/15m",
+    "account": "100/h",
+}
+
+View = Callable[[HttpRequest], HttpResponseBase]
+
+_log = structlog.get_logger(__name__)
+
+
+class TooManyError(Throttled):
+    """429, and for how many seconds."""
+
+    wait: int
+
+
+class UncountableError(APIException):
+    """503: a door that must count its guesses stays shut while nobody can count."""
+
+    status_code = 503
+    default_detail = "This can't be answered now; please try again in a minute."
+
+
+def limit(
+    request: HttpRequest | Request, *, group: str, rate: str, who: str = "", guarded: bool = False
+) -> None:
+    """Count this request against `rate`, for its address or for `who`.
+
+    Raises TooManyError where it is one too many. While nobody can count,
+    it may pass, unless the door is `guarded`.
+    """
+    key = (lambda *_: who) if who else "ip"
+    try:
+        usage = get_usage(request, group=group, key=key, rate=rate, increment=True)
+    except RedisError as error:
+        _log.warning("rate_not_counted", group=group, error=type(error).__name__)
+        if guarded:
+            raise UncountableError from error
+        return
+    if usage["should_limit"]:
+        raise TooManyError(wait=max(1, usage["time_left"]))
+
+
+def limited(group: str, rate: str) -> Callable[[View], View]:
+    """A page or feed that one address may read at that rate; else 429, in plain text."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def bounded(request: HttpRequest) -> HttpResponseBase:
+            try:
+                limit(request, group=group, rate=rate)
+            except TooManyError as error:
+                return HttpResponse(
+                    str(error.detail),
+                    status=error.status_code,
+                    content_type="text/plain; charset=utf-8",
+                    headers={"Retry-After": str(error.wait)},
+                )
+            return view(request)
+
+        return bounded
+
+    return decorate
+
+
+def limit_guesses(request: Request, *, account: str) -> None:
+    """Count an attempt to sign in to `account`; raises TooManyError or UncountableError."""
+    address = request.META["REMOTE_ADDR"]
+    keys = {"address": "", "account at address": f"{account} {address}", "account": account}
+    for group, rate in GUESSES.items():
+        limit(request, group=f"guess {group}", rate=rate, who=keys[group], guarded=True)

@@ -1,0 +1,85 @@
+"""The titles still to come: one question, asked by REST, by feeds and by the start page."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.http import QueryDict
+from django_filters import CharFilter, DateFilter, FilterSet, MultipleChoiceFilter
+
+from catalog import marketplaces
+from catalog.models import Audiobook, Credit, SeriesEntry
+from catalog.models.audiobook import AudiobookQuerySet
+from catalog.normalise import fold
+
+TEXT_MAX = 200
+# Of no use to a reader, and most of a row's bytes.
+_UNREAD = ("metadata", "match_keys", "folded", "search_vector", "genres")
+
+Rows = AudiobookQuerySet
+
+
+class UpcomingFilter(FilterSet):
+    """Which of them."""
+
+    marketplace = MultipleChoiceFilter(choices=marketplaces.CHOICES, distinct=False)
+    language = CharFilter(
+        lookup_expr="iexact", max_length=TEXT_MAX, label="An English word: german, japanese …"
+    )
+    from_date = DateFilter("release_date", "gte", label="Out on this day or later.")
+    to_date = DateFilter("release_date", "lte", label="Out on this day or earlier.")
+    author = CharFilter(method="of_author", max_length=TEXT_MAX, label="Part of a name.")
+    series = CharFilter(method="of_series", max_length=TEXT_MAX, label="Part of a title.")
+    q = CharFilter(
+        method="of_words",
+        max_length=TEXT_MAX,
+        label="Words, all of them in the title, the series or the names.",
+    )
+
+    class Meta:
+        model = Audiobook
+        fields: tuple[str, ...] = ()
+
+    def of_author(self, rows: Rows, _name: str, text: str) -> Rows:
+        credits = Credit.objects.filter(
+            audiobook=OuterRef("pk"), role="author", contributor__name_key__contains=fold(text)
+        )
+        return rows.filter(_sayable(text), Exists(credits))
+
+    def of_series(self, rows: Rows, _name: str, text: str) -> Rows:
+        places = SeriesEntry.objects.filter(
+            audiobook=OuterRef("pk"), series__title_key__contains=fold(text)
+        )
+        return rows.filter(_sayable(text), Exists(places))
+
+    def of_words(self, rows: Rows, _name: str, text: str) -> Rows:
+        return rows.search(text)
+
+
+def _sayable(text: str) -> Q:
+    """Nothing is named by punctuation alone."""
+    return Q() if fold(text) else Q(pk__in=[])
+
+
+def upcoming_rows(now: dt.datetime) -> Rows:
+    """The upcoming audiobooks with their people and series, soonest first, in three statements."""
+    people = Credit.objects.select_related("contributor").order_by("position")
+    places = SeriesEntry.objects.select_related("series").order_by("id")
+    return (
+        Audiobook.objects.upcoming(now)
+        .defer(*_UNREAD)
+        .prefetch_related(Prefetch("credits", people), Prefetch("places", places))
+    )
+
+
+def filter_rows(rows: Rows, asked: QueryDict) -> tuple[Rows, Mapping[str, list[str]]]:
+    """Those of `rows` that a query string asks for; or what is wrong with it, by parameter."""
+    filters = UpcomingFilter(asked, rows)
+    if filters.is_valid():
+        return filters.qs, {}
+    return rows.none(), dict(filters.errors)
+
+
+def people(audiobook: Audiobook, role: str) -> list[str]:
+    """The names of those with that role, in the store's order."""
+    return [each.contributor.name for each in audiobook.credits.all() if each.role == role]

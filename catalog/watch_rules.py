@@ -1,0 +1,45 @@
+"""What a watch may ask for: pure, the same rules for every door it comes in by."""
+
+import re
+from collections.abc import Sequence
+
+from catalog.normalise import clean, words
+
+TEXT_MAX = 200  # characters of a query, a word, a language
+LIST_MAX = 50  # excluded words, languages
+
+_ASIN = re.compile(r"[A-Z0-9]{10}")
+
+
+def tidy_query(kind: str, query: str) -> str:
+    """`query` as it is stored: on one line, an ASIN in capitals."""
+    tidied = clean(query)
+    return tidied.upper() if kind == "asin" else tidied
+
+
+def watch_errors(
+    *, kind: str, query: str, asin: str, excluded_words: Sequence[str]
+) -> dict[str, str]:
+    """A sentence for each field of a watch that can't be meant so; empty if all is well."""
+    errors = {"query": _query_error(kind, query), "asin": _asin_error(kind, query, asin)}
+    if not all(words(word) for word in excluded_words):
+        errors["excluded_words"] = "Each of these needs a letter or a digit."
+    return {field: sentence for field, sentence in errors.items() if sentence}
+
+
+def _query_error(kind: str, query: str) -> str:
+    if len(query) > TEXT_MAX:
+        return f"This may have {TEXT_MAX} characters at most."
+    if kind == "asin":
+        return "" if _ASIN.fullmatch(query) else "This is not an ASIN: ten capitals and digits."
+    return "" if words(query) else "There is no word in this to look for."
+
+
+def _asin_error(kind: str, query: str, asin: str) -> str:
+    if not asin or (kind == "asin" and asin == query):
+        return ""
+    if not _ASIN.fullmatch(asin):
+        return "This is not an ASIN: ten capitals and digits."
+    if kind == "asin":
+        return "This differs from the query; leave it out."
+    return "" if kind in ("author", "series") else "Only an author or a series has one."

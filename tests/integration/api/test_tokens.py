@@ -1,0 +1,242 @@
+"""The doors: who gets a token, and which tokens open nothing."""
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from api import auth
+from stalkerr import clock
+from tests.people import PASSWORD
+
+WATCHES = "/api/watches"
+
+
+def ask(client: APIClient, email: str, password: str = PASSWORD, **extra: Any) -> Any:
+    return client.post("/api/token", {"email": email, "password": password}, **extra)
+
+
+def statuses(token: str) -> list[int]:
+    """What a token opens: a door that needs one, and one that does not."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return [client.get(path).status_code for path in (WATCHES, "/api/upcoming")]
+
+
+def claims_of(user: User, **changes: Any) -> dict[str, Any]:
+    token = auth.issue_token(user=user, now=clock.now())
+    claims = jwt.decode(token, settings.JWT_KEY, ["HS256"], audience=auth.AUDIENCE)
+    return {name: value for name, value in (claims | changes).items() if value is not None}
+
+
+def signed(claims: dict[str, Any], key: str = "", algorithm: str = "HS256") -> str:
+    return jwt.encode(claims, key or settings.JWT_KEY, algorithm=algorithm)
+
+
+def test_a_password_gets_a_token_that_opens_the_door(alice: User, anybody: APIClient) -> None:
+    answer = ask(anybody, "Alice@example.org")
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+    body = answer.json()
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
+    assert statuses(body["access"]) == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("email", "password"), [("alice@example.org", "wrong"), ("nobody@example.org", PASSWORD)]
+)
+def test_a_wrong_password_and_an_unknown_address_look_the_same(
+    alice: User, anybody: APIClient, email: str, password: str
+) -> None:
+    answer = ask(anybody, email, password)
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
+    assert answer.json()["detail"] == "There is no user with this address and password."
+
+
+def test_an_old_token_does_not_keep_one_from_getting_another(
+    alice: User, anybody: APIClient
+) -> None:
+    assert ask(anybody, alice.email, HTTP_AUTHORIZATION="Bearer old").status_code == 200
+
+
+def test_a_disabled_user_gets_no_token(alice: User, anybody: APIClient) -> None:
+    User.objects.filter(id=alice.id).update(is_active=False)
+    assert ask(anybody, alice.email).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[]", '"x"', "{", "", '{"email": "a\\u0000@x.org", "password": "\\ud800"}', "[" * 100_000],
+)
+def test_an_odd_body_is_the_askers_fault(anybody: APIClient, body: str) -> None:
+    answer = anybody.generic("POST", "/api/token", body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+def test_a_large_body_is_not_read(anybody: APIClient) -> None:
+    body = json.dumps({"email": "a@example.org", "password": "x" * 1_000_000})
+    answer = anybody.generic("POST", "/api/token", body, content_type="application/json")
+    assert answer.status_code == 413
+
+
+def test_the_eleventh_guess_at_an_account_from_one_address_has_to_wait(
+    alice: User, bob: User, anybody: APIClient
+) -> None:
+    answers = [ask(anybody, alice.email, f"guess {n}").status_code for n in range(10)]
+    assert answers == [401] * 10
+    late = ask(anybody, alice.email)
+    assert late.status_code == 429
+    assert 0 < int(late["Retry-After"]) <= 900
+    assert late.json()["status"] == 429
+    assert ask(anybody, bob.email).status_code == 200
+
+
+def test_an_address_that_tries_many_accounts_has_to_wait(anybody: APIClient) -> None:
+    answers = [ask(anybody, f"nobody{n}@example.org").status_code for n in range(31)]
+    assert answers == [401] * 30 + [429]
+
+
+def test_an_account_is_guarded_against_many_addresses(alice: User, anybody: APIClient) -> None:
+    answers = [
+        ask(anybody, alice.email, "guess", REMOTE_ADDR=f"10.0.{n}.1").status_code
+        for n in range(101)
+    ]
+    assert answers == [401] * 100 + [429]
+
+
+def test_addresses_of_one_ipv6_network_count_as_one(anybody: APIClient) -> None:
+    answers = [
+        ask(anybody, f"nobody{n}@example.org", REMOTE_ADDR=f"2001:db8:1:2::{n:x}").status_code
+        for n in range(31)
+    ]
+    assert answers[-1] == 429
+    other = ask(anybody, "nobody@example.org", REMOTE_ADDR="2001:db8:1:3::1")
+    assert other.status_code == 401
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+def test_a_made_up_forwarded_address_gains_nothing(anybody: APIClient, name: str) -> None:
+    for n in range(30):
+        ask(anybody, f"nobody{n}@example.org", headers={name: f"10.0.0.{n}"})
+    assert ask(anybody, "nobody@example.org", headers={name: "10.9.9.9"}).status_code == 429
+
+
+def test_guesses_that_nobody_can_count_are_not_answered(
+    alice: User, anybody: APIClient, settings: Settings
+) -> None:
+    settings.CACHES = settings.CACHES | {
+        "buckets": settings.CACHES["buckets"] | {"LOCATION": "redis://127.0.0.1:1/0"}
+    }
+    assert ask(anybody, alice.email).status_code == 503
+    assert anybody.get("/api/upcoming").status_code == 200
+
+
+Forgery = Callable[[User], str]
+
+
+def unsigned(user: User) -> str:
+    return jwt.encode(claims_of(user), "", algorithm="none")
+
+
+def from_the_future(user: User) -> str:
+    later = int((clock.now() + dt.timedelta(minutes=5)).timestamp())
+    return signed(claims_of(user, iat=later, exp=later + 900))
+
+
+def expired(user: User) -> str:
+    return auth.issue_token(user=user, now=clock.now() - settings.JWT_LIFETIME)
+
+
+def cut_off(user: User) -> str:
+    return signed(claims_of(user))[:-1]
+
+
+def of_another_header(user: User) -> str:
+    _head, body, signature = signed(claims_of(user)).split(".")
+    other = base64.urlsafe_b64encode(b'{"alg":"HS512","typ":"JWT"}').decode().rstrip("=")
+    return f"{other}.{body}.{signature}"
+
+
+FORGERIES: dict[str, Forgery] = {
+    "alg none": unsigned,
+    "another algorithm": lambda user: signed(claims_of(user), algorithm="HS384"),
+    "another key": lambda user: signed(claims_of(user), key="another key of a fair length " * 2),
+    "the other secret": lambda user: signed(claims_of(user), key=settings.SECRET_KEY),
+    "an exchanged header": of_another_header,
+    "cut off": cut_off,
+    "expired": expired,
+    "from the future": from_the_future,
+    "for another audience": lambda user: signed(claims_of(user, aud="stalkerr-feeds")),
+    "from another issuer": lambda user: signed(claims_of(user, iss="somebody")),
+    "of another type": lambda user: signed(claims_of(user, typ="refresh")),
+    "of nobody": lambda user: signed(claims_of(user, sub="999999999")),
+    "of an impossible number": lambda user: signed(claims_of(user, sub="9" * 40)),
+    "of a word": lambda user: signed(claims_of(user, sub="alice")),
+    "of an odd numeral": lambda user: signed(claims_of(user, sub="²")),
+    "without a subject": lambda user: signed(claims_of(user, sub=None)),
+    "without an end": lambda user: signed(claims_of(user, exp=None)),
+    "without a beginning": lambda user: signed(claims_of(user, iat=None)),
+    "without a password mark": lambda user: signed(claims_of(user, pwd=None)),
+    "with another password mark": lambda user: signed(claims_of(user, pwd="0" * 16)),
+    "with an odd end": lambda user: signed(claims_of(user, exp="tomorrow")),
+    "empty": lambda user: "",
+    "not ASCII": lambda user: "é.é.é",
+    "nested deeply": lambda user: base64.urlsafe_b64encode(b"[" * 1_400).decode() + ".e30.e30",
+    "endless": lambda user: "a" * 60_000 + ".e30.e30",
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_or_stale_token_opens_nothing(alice: User, name: str) -> None:
+    assert statuses(FORGERIES[name](alice)) == [401, 401]
+
+
+def test_a_token_ends_with_its_lifetime(
+    alice: User, move_clock: Callable[[dt.timedelta], dt.datetime]
+) -> None:
+    token = auth.issue_token(user=alice, now=clock.now())
+    assert statuses(token) == [200, 200]
+    move_clock(settings.JWT_LIFETIME)
+    assert statuses(token) == [401, 401]
+
+
+def test_a_new_password_ends_all_tokens_at_once(alice: User) -> None:
+    token = auth.issue_token(user=alice, now=clock.now())
+    alice.set_password("another password")
+    alice.save()
+    assert statuses(token) == [401, 401]
+
+
+def test_disabling_a_user_ends_all_tokens_at_once(alice: User) -> None:
+    token = auth.issue_token(user=alice, now=clock.now())
+    User.objects.filter(id=alice.id).update(is_active=False)
+    assert statuses(token) == [401, 401]
+
+
+def test_deleting_a_user_ends_all_tokens_at_once(alice: User) -> None:
+    token = auth.issue_token(user=alice, now=clock.now())
+    alice.delete()
+    assert statuses(token) == [401, 401]
+
+
+@pytest.mark.parametrize("header", ["Basic YTpi", "Token abc", "Bearerabc", ""])
+def test_other_schemes_are_nobody(anybody: APIClient, header: str) -> None:
+    anybody.credentials(HTTP_AUTHORIZATION=header)
+    assert anybody.get(WATCHES).status_code == 401
+    assert anybody.get("/api/upcoming").status_code == 200
+
+
+def test_a_session_may_write_only_with_its_csrf_token(alice: User) -> None:
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(alice)
+    assert client.get(WATCHES).status_code == 200
+    answer = client.post(WATCHES, {"kind": "author", "query": "Ada Example"})
+    assert answer.status_code == 403
+    assert alice.watches.count() == 0
