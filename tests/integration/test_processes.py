@@ -126,9 +126,9 @@ def test_a_program_that_does_not_exist_is_named() -> None:
         run({"web": ["/no/such"]})
 
 
-def test_our_procfile_names_four_processes_and_our_own_programs_run_them() -> None:
+def test_our_procfile_names_our_processes_and_our_own_programs_run_them() -> None:
     commands = read_procfile()
-    assert list(commands) == ["web", "worker", "beat", "flower"]
+    assert {"web", "worker", "beat", "flower"} <= set(commands)
     assert all(command[:2] == ["/bin/sh", "-c"] for command in commands.values())
     first = environment()["PATH"].split(os.pathsep)[0]
     assert (Path(first) / "granian").exists()

@@ -1,5 +1,6 @@
 """Where the servers can live, and the one sentence where they can't."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -7,14 +8,13 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stalkerr.embedded import EmbeddedError
+from stalkerr.embedded import EmbeddedError, binaries
 from stalkerr.embedded.account import Account
-from stalkerr.embedded.binaries import HOME, find_binaries, wheel_binaries
+from stalkerr.embedded.binaries import find_binaries, wheel_binaries
 from stalkerr.embedded.client import ROOT
 from stalkerr.embedded.folder import Folder, read_json, write_json
 from stalkerr.embedded.postgres import Postgres
@@ -25,36 +25,30 @@ from tests.integration.embedded.people import Command, command, query, servers
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """/var/lib/stalkerr; what a test adds to it goes afterwards."""
-    before = set(HOME.glob("*"))
-    yield HOME
-    for path in set(HOME.glob("*")) - before:
-        shutil.rmtree(path)
-    if HOME.exists() and not any(HOME.iterdir()):
-        HOME.rmdir()
-
-
 @as_root
 def test_a_private_folder_stays_private_and_its_data_live_elsewhere(
-    tmp_path: Path, home: Path
+    tmp_path: Path,
 ) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    with command(private / "var") as user:
-        assert query(user.seen["DATABASE_URL"], "SELECT 1") == [(1,)]
     data = private / "var" / "embedded" / "data"
-    assert data.is_symlink()
-    assert data.resolve().parent == home
-    assert private.stat().st_mode & 0o777 == 0o700
-    with command(private / "var") as again:
-        assert again.seen == user.seen
+    try:
+        with command(private / "var") as user:
+            assert query(user.seen["DATABASE_URL"], "SELECT 1") == [(1,)]
+        assert data.is_symlink()
+        assert data.resolve().parent == binaries.HOME
+        assert private.stat().st_mode & 0o777 == 0o700
+        with command(private / "var") as again:
+            assert again.seen == user.seen
+    finally:
+        shutil.rmtree(data.resolve())
+        with contextlib.suppress(OSError):  # it is not empty: others live there
+            binaries.HOME.rmdir()
 
 
 @as_root
 def test_binaries_under_a_private_folder_are_copied_with_their_libraries(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = wheel_binaries()
     packages = installed.postgres.parents[2]
@@ -64,12 +58,12 @@ def test_binaries_under_a_private_folder_are_copied_with_their_libraries(
         shutil.copytree(packages / name, private / name)
         sys.modules.pop(name, None)
     monkeypatch.syspath_prepend(private)
-    shutil.rmtree(home, ignore_errors=True)
+    monkeypatch.setattr(binaries, "HOME", var)
     nobody = pwd.getpwnam("nobody")
     account = Account(nobody.pw_uid, nobody.pw_gid, "nobody")
     found = find_binaries(account)
-    assert home in found.postgres.parents
-    assert home in found.valkey.parents
+    assert var in found.postgres.parents
+    assert var in found.valkey.parents
     # psql needs libpq, which lies beside the package.
     done = account.run([str(found.postgres / "psql"), "--version"])
     assert done.returncode == 0
@@ -79,28 +73,28 @@ def test_binaries_under_a_private_folder_are_copied_with_their_libraries(
 
 @as_root
 def test_an_ordinary_user_runs_them_as_themself(var: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    python = readable_python(nobody)
-    os.chown(var, nobody.pw_uid, nobody.pw_gid)
+    daemon = pwd.getpwnam("daemon")  # a user whom root would not choose
+    python = readable_python(daemon)
+    os.chown(var, daemon.pw_uid, daemon.pw_gid)
     user = Command(
         var,
         python=python,
         env={"PYTHONPATH": sysconfig.get_path("purelib"), "PATH": os.environ["PATH"]},
-        user=nobody.pw_uid,
-        group=nobody.pw_gid,
+        user=daemon.pw_uid,
+        group=daemon.pw_gid,
         extra_groups=[],
     ).started()
     try:
         assert query(user.seen["DATABASE_URL"], "SELECT 1") == [(1,)]
         for pid in servers(var).values():
-            assert Path(f"/proc/{pid}").stat().st_uid == nobody.pw_uid
+            assert Path(f"/proc/{pid}").stat().st_uid == daemon.pw_uid
     finally:
         user.leave()
     # And root, who comes later, leaves the files theirs.
     with command(var) as root:
         assert root.seen == user.seen
         for pid in servers(var).values():
-            assert Path(f"/proc/{pid}").stat().st_uid == nobody.pw_uid
+            assert Path(f"/proc/{pid}").stat().st_uid == daemon.pw_uid
 
 
 def readable_python(user: pwd.struct_passwd) -> str:

@@ -1,5 +1,6 @@
 """How one server is kept running; `now` is given, the process is real."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def dying(tmp_path: Path) -> Iterator[Valkey]:
     dying.wait_stopped(patience=1)
 
 
-def make_server(program: Path, folder: Path) -> Valkey:
+def make_server(program: Path, folder: Path, port: int | None = None) -> Valkey:
     return Valkey(
         name="Valkey",
         program=program,
@@ -30,7 +31,7 @@ def make_server(program: Path, folder: Path) -> Valkey:
         settings=CACHE,
         account=Account(),
         log=folder / "cache.log",
-        port=None,
+        port=port,
         password="secret",
     )
 
@@ -39,6 +40,13 @@ def start_and_die(dying: Valkey) -> None:
     dying.start()
     dying.process.wait()  # type: ignore[union-attr]  # it was just started
     dying.started_at = 100.0
+
+
+def test_a_server_wants_the_port_it_had_unless_somebody_has_it_now(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", server.free_port())) as taken:
+        port = taken.getsockname()[1]
+        assert make_server(tmp_path, tmp_path, port).port != port
+    assert make_server(tmp_path, tmp_path, port).port == port
 
 
 def test_a_server_that_keeps_dying_is_started_ever_more_slowly(dying: Valkey) -> None:
