@@ -1,7 +1,9 @@
 """Settings come from the environment; a secret may come from the file named by `<NAME>_FILE`."""
 
+import contextlib
 import datetime as dt
 import os
+import tempfile
 from pathlib import Path
 
 import environ
@@ -18,14 +20,10 @@ def kept_secret(folder: Path, name: str, fresh: bytes) -> str:
     """The secret kept in `folder/name`, written there (mode 0600) the first time."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / name
-    try:
+    with tempfile.NamedTemporaryFile(dir=folder) as draft:  # mode 0600
+        draft.write(fresh)
+        draft.flush()
         # A link appears with its content or not at all, so two first runs agree on one secret.
-        draft = folder / f".{name}.{os.getpid()}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(fresh)
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft.name, path)
     return path.read_text().strip()

@@ -1,9 +1,12 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
-from stalkerr.celery import app
-
-__all__ = ["WorkersConfig", "app"]  # loaded with Django, so that hints find our broker
+from stalkerr import checks
 
 
 class WorkersConfig(AppConfig):
     name = "workers"
+
+    def ready(self) -> None:
+        register(checks.check_connections, Tags.database)
+        register(checks.check_channel_keys, Tags.security)

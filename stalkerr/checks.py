@@ -1,0 +1,53 @@
+"""What must be right before anything starts: Django's system checks of our own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+
+from stalkerr import crypto, sql
+from stalkerr.env import env
+
+SPARE = 10  # connections for people, backups and migrations
+
+
+def check_connections(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Pools of all processes of this machine must fit into the server's max_connections."""
+    if not databases:
+        return []
+    ((allowed,),) = sql.rows("SELECT current_setting('max_connections')::int")
+    needed = connections_needed() + SPARE
+    if needed <= allowed:
+        return []
+    return [
+        Error(
+            f"The processes of this machine may open {needed} connections, PostgreSQL allows "
+            f"{allowed}.",
+            hint="Lower WEB_WORKERS, WEB_POOL, TELL_WORKERS or SCRAPE_WORKERS, or raise "
+            "max_connections.",
+            id="stalkerr.E001",
+        )
+    ]
+
+
+def connections_needed() -> int:
+    """At most, by the Procfile: the web's pools, and two pools of two for each worker process."""
+    web = env.int("WEB_WORKERS", default=1) * (env.int("WEB_POOL", default=10) + 2)
+    children = env.int("TELL_WORKERS", default=2) + env.int("SCRAPE_WORKERS", default=2)
+    return web + 4 * children
+
+
+def check_channel_keys(**_: Any) -> list[CheckMessage]:
+    """Keys that can't be used would be noticed at the first message only."""
+    try:
+        crypto.encrypt({})
+    except ValueError:
+        return [
+            Error(
+                "CHANNEL_KEYS holds something that is no Fernet key.",
+                hint="Make one: python -c 'from cryptography.fernet import Fernet; "
+                "print(Fernet.generate_key().decode())'",
+                id="stalkerr.E002",
+            )
+        ]
+    return []

@@ -1,0 +1,119 @@
+"""From a promise to what a receiver holds, over real sinks."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+from standardwebhooks import Webhook
+
+from accounts.models import User
+from catalog.services import publish_events
+from notifications import services
+from notifications.models import Attempt, Channel, Message
+from notifications.registration import register_channel
+from notifications.telling import tell
+from stalkerr import clock
+from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
+from tests.sinks import FOREVER, HttpSink, MailSink, Reply
+
+pytestmark = pytest.mark.django_db
+
+SECOND = dt.timedelta(seconds=1)
+
+
+@pytest.fixture
+def sink() -> Iterator[HttpSink]:
+    with HttpSink() as sink:
+        yield sink
+
+
+def promise(channel: Channel, count: int = 1) -> None:
+    now = clock.now()
+    for _ in range(count):
+        make_delivery(channel, event_of(make_audiobook(now=now)), now=now)
+
+
+def make_hook(user: User, sink: HttpSink) -> Channel:
+    config = {"url": f"{sink.url}/hook", "secret": "whsec_" + "A" * 32}
+    return make_channel(user, config=config, address="127.0.0.1")
+
+
+def test_one_announcement_is_heard_once_over_every_kind_of_channel(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    with MailSink() as mailbox:
+        settings.SMTP_URL = mailbox.url
+        hook = register_channel(
+            user=alice, kind="webhook", name="", config={"url": f"{sink.url}/hook"}
+        )
+        register_channel(
+            user=alice,
+            kind="discord",
+            name="",
+            config={"url": f"{sink.url}/api/webhooks/123456789012345678/{'t' * 68}"},
+        )
+        register_channel(user=alice, kind="email", name="", config={"address": alice.email})
+        make_watch(alice, now=clock.now())
+        event = event_of(make_audiobook(now=clock.now(), title="Glass Tide"))
+        publish_events()
+        services.fan_out(event_id=event.id, now=clock.now(), chunk=100)
+        for kind in ("webhook", "discord", "email"):
+            assert not tell(kind=kind, clock=clock.now)
+        (mail,) = mailbox.wait_for(1)
+    posted = {request.path.split("/")[1]: request for request in sink.requests}
+    body = Webhook(hook.made["secret"]).verify(posted["hook"].body, posted["hook"].headers)
+    assert body["type"] == "release.announced"
+    assert body["data"]["audiobook"]["title"] == "Glass Tide"
+    embed = posted["api"].json()["embeds"][0]
+    assert "Glass Tide" in embed["title"]
+    assert "author Ada Example" in str(mail.message)
+    assert len(sink.requests) == 2
+    assert set(Message.objects.values_list("state", flat=True)) == {"sent"}
+
+
+def test_many_messages_are_sent_side_by_side_over_few_connections(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    settings.TELL_IN_FLIGHT = 8
+    promise(make_hook(alice, sink), 60)
+    assert not tell(kind="webhook", clock=clock.now)
+    assert len({request.headers["webhook-id"] for request in sink.requests}) == 60
+    assert sink.connections <= 8
+    assert Attempt.objects.count() == 60
+
+
+def test_what_was_not_accepted_is_sent_again_with_the_same_id(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    settings.RETRY_BASE = dt.timedelta()
+    sink.replies.append(Reply(status=500))
+    promise(make_hook(alice, sink))
+    tell(kind="webhook", clock=clock.now)
+    first, second = sink.wait_for(2)
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert Message.objects.get().state == "sent"
+
+
+def test_a_receiver_that_says_nothing_is_ambiguous_and_holds_nobody_up(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    settings.OUTBOUND_TIMEOUT = SECOND
+    sink.replies.append(Reply(delay=FOREVER))
+    promise(make_hook(alice, sink), 5)
+    tell(kind="webhook", clock=clock.now)
+    states = Message.objects.order_by("state").values_list("state", flat=True)
+    assert list(states) == ["due", "sent", "sent", "sent", "sent"]
+    assert Attempt.objects.filter(verdict="ambiguous").count() == 1
+
+
+def test_a_channel_whose_key_is_gone_says_so_and_keeps_its_news(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    promise(make_hook(alice, sink))
+    settings.CHANNEL_KEYS = ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+    tell(kind="webhook", clock=clock.now)
+    message = Message.objects.get()
+    assert (message.state, message.ambiguous) == ("due", 0)
+    assert "CHANNEL_KEYS" in message.reason
+    assert sink.requests == []
