@@ -9,8 +9,9 @@ import time
 from typing import Any, Final
 
 import structlog
-from celery import current_app
 from kombu.exceptions import OperationalError
+
+from stalkerr.celery import app
 
 PAUSE: Final = 30.0  # seconds
 EXPIRES: Final = 120.0  # a hint older than this has been given again
@@ -25,7 +26,7 @@ def hint(task: str, queue: str, **arguments: Any) -> bool:
     if time.monotonic() < _silent_until:
         return False
     try:
-        current_app.send_task(
+        app.send_task(  # not Celery's current app: that is another one in each thread
             task, kwargs=arguments, queue=queue, expires=EXPIRES, retry=False, ignore_result=True
         )
     except (OperationalError, OSError) as error:

@@ -100,7 +100,7 @@ def _values(cursor: str, model: type[Model], keyset: Sequence[str]) -> list[Any]
     try:
         texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [
-            field.clean(text, None)  # type: ignore[union-attr]
+            field.clean(str(text), None)  # type: ignore[union-attr]
             for field, text in zip(fields, texts, strict=True)
         ]
     except (FieldError, binascii.Error, ValueError, TypeError, RecursionError) as error:
