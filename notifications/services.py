@@ -182,3 +182,32 @@ def replay_held(*, channel: Channel, now: dt.datetime) -> int:
             state=Message.State.DUE, next_attempt_at=now
         )
         return promised + due
+
+
+def resend_failed(*, message_ids: Iterable[int], now: dt.datetime) -> int:
+    """Try failed messages of enabled channels once more from the start; returns how many.
+
+    They keep their wire id: a receiver that did get the first copy may drop this one.
+    """
+    return Message.objects.filter(
+        id__in=list(message_ids), state=Message.State.FAILED, channel__disabled_at=None
+    ).update(
+        state=Message.State.DUE,
+        next_attempt_at=now,
+        finalized_at=None,
+        tries=0,
+        ambiguous=0,
+        lost_leases=0,
+        refused_at=None,
+    )
+
+
+def drop_held(*, before: dt.datetime, now: dt.datetime) -> int:
+    """Give up what was held for a disabled channel since before then; returns how much."""
+    promised = Delivery.objects.filter(state=Delivery.State.HELD, created_at__lt=before)
+    due = Message.objects.filter(state=Message.State.HELD, created_at__lt=before)
+    with transaction.atomic():
+        dropped = promised.update(state=Delivery.State.CANCELLED)
+        return dropped + due.update(
+            state=Message.State.FAILED, reason="held for too long", finalized_at=now
+        )

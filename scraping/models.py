@@ -1,11 +1,10 @@
 """Where we look, and what came of it."""
 
-import datetime as dt
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from catalog import marketplaces
@@ -19,15 +18,6 @@ class TargetQuerySet(models.QuerySet["Target"]):
             marketplace=OuterRef("marketplace"), kind=OuterRef("kind"), query=OuterRef("query")
         )
         return self.filter(Q(kind=Target.Kind.DUE) | Exists(asked_for))
-
-    def due(self, now: dt.datetime) -> Self:
-        """To be visited now, and not being visited: due titles and new targets first."""
-        return (
-            self.needed()
-            .filter(next_visit_at__lte=now)
-            .filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
-            .order_by("-urgent", F("visited_at").asc(nulls_first=True), "next_visit_at")
-        )
 
 
 class Target(models.Model):
@@ -43,11 +33,6 @@ class Target(models.Model):
     marketplace = models.CharField(max_length=2, choices=marketplaces.CHOICES, db_collation="C")
     kind = models.CharField(max_length=16, choices=Kind)
     query = models.TextField(db_collation="C", blank=True)
-    urgent = models.GeneratedField(
-        expression=Q(kind="due"),  # type: ignore[arg-type]  # Django takes a Q
-        output_field=models.BooleanField(),
-        db_persist=True,
-    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     next_visit_at = models.DateTimeField(help_text="Not before.")
@@ -77,7 +62,9 @@ class Target(models.Model):
             models.UniqueConstraint(fields=["marketplace", "kind", "query"], name="target_once")
         ]
         indexes = [
-            models.Index(fields=["next_visit_at"], name="target_due"),  # TargetQuerySet.due
+            models.Index(  # scraping.services.claim_due
+                fields=["marketplace", "next_visit_at"], name="target_due"
+            ),
         ]
 
     def __str__(self) -> str:

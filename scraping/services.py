@@ -70,16 +70,34 @@ def sync_targets(*, now: dt.datetime) -> int:
 
 
 def claim_due(*, now: dt.datetime, limit: int) -> list[Claimed]:
-    """Lease up to `limit` due targets; nobody else gets them while the lease lasts."""
-    with transaction.atomic():
-        due = list(
-            Target.objects.due(now).select_for_update(skip_locked=True, of=("self",))[:limit]
+    """Lease due targets, so many at a time that each marketplace has `limit` under way.
+
+    Nobody else gets them while the lease lasts. Titles due today come first, then targets that
+    were never visited; a marketplace with a long queue takes no turn from the others.
+    """
+    rows = sql.rows(
+        """
+        WITH chosen AS MATERIALIZED (
+            SELECT t.id FROM (
+                SELECT marketplace, %(limit)s - count(*) FILTER (WHERE lease_expires_at >= %(now)s) AS room
+                FROM targets GROUP BY marketplace) m
+            CROSS JOIN LATERAL (
+                SELECT id FROM targets t
+                WHERE t.marketplace = m.marketplace AND t.next_visit_at <= %(now)s
+                  AND coalesce(t.lease_expires_at < %(now)s, true)
+                  AND (t.kind = 'due' OR EXISTS (
+                       SELECT FROM watch_queries q
+                       WHERE (q.marketplace, q.kind, q.query) = (t.marketplace, t.kind, t.query)))
+                ORDER BY t.kind = 'due' DESC, t.visited_at NULLS FIRST, t.next_visit_at
+                LIMIT greatest(m.room, 0) FOR UPDATE SKIP LOCKED) t
         )
-        for target in due:
-            target.claim_no += 1
-            target.lease_expires_at = now + settings.VISIT_LEASE
-        Target.objects.bulk_update(due, ["claim_no", "lease_expires_at"])
-    return [Claimed(target.id, target.claim_no) for target in due]
+        UPDATE targets t SET claim_no = claim_no + 1, lease_expires_at = %(until)s
+        FROM chosen WHERE t.id = chosen.id
+        RETURNING t.id, t.claim_no
+        """,
+        {"now": now, "until": now + settings.VISIT_LEASE, "limit": limit},
+    )
+    return [Claimed(target_id, claim_no) for target_id, claim_no in rows]
 
 
 def visit(*, target_id: int, claim_no: int, clock: Clock) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ def connections_needed() -> int:
     """At most, by the Procfile: the web's pools, and two pools of two for each worker process."""
     web = env.int("WEB_WORKERS", default=1) * (env.int("WEB_POOL", default=10) + 2)
     children = env.int("TELL_WORKERS", default=2) + env.int("SCRAPE_WORKERS", default=2)
-    return web + 4 * children
+    return int(web + 4 * children)
 
 
 def check_channel_keys(**_: Any) -> list[CheckMessage]:

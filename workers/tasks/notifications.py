@@ -6,12 +6,13 @@ from celery import shared_task
 from django.conf import settings
 
 from catalog.services import publish_events, unprocessed_events
-from notifications import sending, services, telling
+from notifications import retelling, sending, services, telling
 from stalkerr import clock
 from workers.hints import hint
 from workers.jobs import job
 
 AT_ONCE = 200  # events a sweep names; the next one names the rest
+KEEP_HELD = dt.timedelta(days=30)
 
 
 @job("notifications.sweep")
@@ -26,6 +27,13 @@ def sweep(now: dt.datetime) -> int:
         hint("notifications.fan_out", "tell", event_id=event_id)
     _hint_at_kinds(now)
     return done + len(events)
+
+
+@job("notifications.look_back")
+def look_back(now: dt.datetime) -> int:
+    """Tell again what flapped and then stood; give up what was held for too long."""
+    dropped = services.drop_held(before=now - KEEP_HELD, now=now)
+    return dropped + retelling.retell(now=now)
 
 
 @shared_task(name="notifications.fan_out")

@@ -10,8 +10,8 @@ from stalkerr import clock
 from workers.hints import hint
 from workers.jobs import job
 
-# Targets leased at a time: what a worker or two can visit before the lease is worth nothing.
-CLAIM = 20
+# Visits under way in one marketplace: they wait for each other's turns anyway.
+AT_ONCE = 4
 
 
 @job("scraping.visit_due_targets")
@@ -28,7 +28,7 @@ def visit_new_targets() -> None:
 
 def _visit_due(now: dt.datetime) -> int:
     services.sync_targets(now=now)
-    claimed = services.claim_due(now=now, limit=CLAIM)
+    claimed = services.claim_due(now=now, limit=AT_ONCE)
     for each in claimed:
         hint("scraping.visit_target", "scrape", target_id=each.target_id, claim_no=each.claim_no)
     return len(claimed)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -55,7 +56,7 @@ def promised(user: User) -> list[str]:
     ],
 )
 def test_a_watch_hears_what_it_asked_for(
-    kind: str, query: str, fields: dict[str, object], *, hears: bool, alice: User, now: dt.datetime
+    kind: str, query: str, fields: dict[str, Any], *, hears: bool, alice: User, now: dt.datetime
 ) -> None:
     make_channel(alice)
     make_watch(alice, query, kind=kind, now=now, **fields)

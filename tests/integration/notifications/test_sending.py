@@ -269,3 +269,26 @@ def test_many_composers_and_claimers_never_share_a_message() -> None:
         thread.join()
     assert len(taken) == len(set(taken)) == 100
     assert Delivery.objects.filter(state=Delivery.State.COMPOSED).count() == 100
+
+
+def test_a_failed_message_can_be_sent_again_with_the_same_id(
+    channel: Channel, now: dt.datetime
+) -> None:
+    promise(channel, now)
+    (first,) = compose(now)
+    settle([first], now, "failed", BROKEN, tries=10)
+    assert services.resend_failed(message_ids=[first.id], now=now) == 1
+    (again,) = claim(now)
+    assert (again.wire_id, again.tries) == (first.wire_id, 0)
+
+
+def test_what_was_held_for_a_month_is_given_up(channel: Channel, now: dt.datetime) -> None:
+    promise(channel, now, 2)
+    claimed = compose(now, limit=1)
+    services.disable_channel(channel=channel, reason="gone", now=now)
+    settle(claimed, now, "due", BROKEN)
+    later = now + dt.timedelta(days=31)
+    assert services.drop_held(before=now, now=later) == 0
+    assert services.drop_held(before=now + SECOND, now=later) == 2
+    assert Message.objects.get().state == "failed"
+    assert Delivery.objects.filter(state=Delivery.State.CANCELLED).count() == 1

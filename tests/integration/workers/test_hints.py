@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from celery import current_app
+from celery import Celery
 
 from workers import hints
 
@@ -11,9 +11,8 @@ from workers import hints
 @pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens where the broker should be."""
-    monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    current_app.pool.force_close_all()
-    current_app.amqp._producer_pool = None
+    fresh = Celery("elsewhere", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    monkeypatch.setattr(hints, "app", fresh)
     monkeypatch.setattr(hints, "_silent_until", 0.0)
 
 

@@ -15,7 +15,7 @@ from workers.ledger.tables import job_run, job_slot, metadata
 from workers.tasks import upkeep
 from workers.tasks.notifications import sweep
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("ledger")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ledger")]
 
 SLOT = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
 LEASE = dt.timedelta(minutes=2)

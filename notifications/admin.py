@@ -1,0 +1,124 @@
+"""How people hear it. No page shows a secret."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from accounts.admin import ReadOnlyAdmin
+from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
+from notifications.registration import shown_config
+from notifications.services import disable_channel, enable_channel, replay_held
+from stalkerr import clock
+from stalkerr.crypto import UnreadableSecretError
+
+
+@admin.register(Channel)
+class ChannelAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "kind", "user", "disabled_at", "disabled_reason", "created_at")
+    list_select_related = ("user",)
+    list_filter = ("kind", ("disabled_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "user__email")
+    ordering = ("-id",)
+    fields = (
+        *("user", "kind", "name", "address", "destination"),
+        *("disabled_at", "disabled_reason", "created_at"),
+    )
+    actions = ("disable", "enable", "replay")
+
+    @admin.display(description="settings")
+    def address(self, channel: Channel) -> str:
+        """What may be shown of its settings."""
+        try:
+            shown = shown_config(channel)
+        except UnreadableSecretError as error:
+            return str(error)
+        return ", ".join(f"{field}: {value}" for field, value in shown.items()) or "secret"
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may use the actions: the rows themselves can't be edited here."""
+        return request.user.has_perm("notifications.change_channel")
+
+    @admin.action(description="Disable: hold what is due", permissions=["act"])
+    def disable(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        now = clock.now()
+        for channel in channels.filter(disabled_at=None):
+            disable_channel(channel=channel, reason="Disabled by the operator.", now=now)
+
+    @admin.action(description="Enable", permissions=["act"])
+    def enable(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        for channel in channels.exclude(disabled_at=None):
+            enable_channel(channel=channel)
+
+    @admin.action(description="Replay what was held (if enabled)", permissions=["act"])
+    def replay(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        now = clock.now()
+        count = sum(
+            replay_held(channel=each, now=now) for each in channels.filter(disabled_at=None)
+        )
+        self.message_user(request, f"{count} messages go out now.")
+
+
+@admin.register(Route)
+class RouteAdmin(ReadOnlyAdmin):
+    list_display = ("channel", "watch", "user", "event_kinds")
+    list_select_related = ("channel", "watch", "user")
+    search_fields = ("user__email", "watch__query")
+    ordering = ("-id",)
+
+
+@admin.register(Destination)
+class DestinationAdmin(ReadOnlyAdmin):
+    list_display = ("address", "kind", "failures", "open_until", "sent_total", "failed_total")
+    list_filter = ("kind", ("open_until", admin.EmptyFieldListFilter))
+    search_fields = ("address",)
+    ordering = ("-id",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("news", "channel", "user", "state", "due_at", "created_at", "message")
+    list_select_related = ("event__audiobook", "notice", "channel", "user", "message")
+    list_filter = ("state", "channel_kind")
+    search_fields = ("user__email", "=event__audiobook__asin", "event__audiobook__title")
+    ordering = ("-id",)
+
+    @admin.display(description="news")
+    def news(self, delivery: Delivery) -> str:
+        if delivery.event:
+            return f"{delivery.event.kind}: {delivery.event.audiobook.title}"
+        return f"notice: {delivery.notice}"
+
+
+class AttemptInline(TabularInline):
+    model = Attempt
+    fields = ("claim_no", "started_at", "duration_ms", "verdict", "status", "detail")
+    readonly_fields = fields
+    ordering = ("claim_no",)
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, *_: object) -> bool:
+        return False
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("wire_id", "channel", "state", "tries", "created_at", "next_attempt_at"),
+        *("finalized_at", "reason"),
+    )
+    list_select_related = ("channel",)
+    list_filter = ("state", "channel_kind")
+    search_fields = ("=wire_id", "channel__user__email")
+    ordering = ("-id",)
+    inlines = (AttemptInline,)
+
+
+@admin.register(Told)
+class ToldAdmin(ReadOnlyAdmin):
+    list_display = ("work", "kind", "value", "channel", "told_at", "retold_at")
+    list_select_related = ("work", "channel")
+    list_filter = ("kind",)
+    search_fields = ("work__title", "channel__user__email")
+    ordering = ("-id",)

@@ -1,0 +1,62 @@
+"""The last thing heard is the true one, however a date flapped."""
+
+import datetime as dt
+
+import pytest
+
+from accounts.models import User
+from catalog.models import ReleaseEvent, Watch
+from notifications import services
+from notifications.models import Delivery
+from notifications.retelling import retell
+from tests.factories import make_audiobook, make_channel, make_watch
+
+pytestmark = pytest.mark.django_db
+
+DAY = dt.timedelta(days=1)
+SECOND = dt.timedelta(seconds=1)
+
+
+@pytest.fixture
+def flapped(alice: User, now: dt.datetime) -> dt.datetime:
+    """A date that went 60, 90, 60, 90 days ahead: 90 and 60 were told, the second 90 was not."""
+    make_channel(alice)
+    make_watch(alice, now=now - DAY)
+    asin = make_audiobook(now=now, out_in=60).asin
+    for turn, days in enumerate((90, 60, 90), start=1):
+        make_audiobook(now=now + turn * SECOND, out_in=days, asin=asin)
+    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
+        services.fan_out(event_id=event_id, now=now + 3 * SECOND, chunk=100)
+    assert told() == ["announced", "date_moved", "date_moved"]
+    return now + 3 * SECOND
+
+
+def told() -> list[str]:
+    return list(Delivery.objects.order_by("event_id").values_list("event__kind", flat=True))
+
+
+def test_a_date_that_came_back_and_stood_is_told_once_more(flapped: dt.datetime) -> None:
+    assert retell(now=flapped + 2 * DAY) == 0
+    assert retell(now=flapped + 3 * DAY) == 1
+    newest = Delivery.objects.latest("event_id")
+    assert newest.event == ReleaseEvent.objects.latest("revision")
+    assert retell(now=flapped + 4 * DAY) == 0
+    assert retell(now=flapped + 20 * DAY) == 0
+
+
+def test_what_was_heard_last_is_not_told_again(alice: User, now: dt.datetime) -> None:
+    make_channel(alice)
+    make_watch(alice, now=now - DAY)
+    asin = make_audiobook(now=now, out_in=60).asin
+    make_audiobook(now=now + SECOND, out_in=90, asin=asin)
+    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
+        services.fan_out(event_id=event_id, now=now + SECOND, chunk=100)
+    assert retell(now=now + 4 * DAY) == 0
+
+
+@pytest.mark.parametrize(
+    "change", [{"muted": True}, {"ended_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}]
+)
+def test_nobody_who_stopped_asking_is_told(change: dict[str, object], flapped: dt.datetime) -> None:
+    Watch.objects.update(**change)
+    assert retell(now=flapped + 3 * DAY) == 0
