@@ -11,7 +11,7 @@ import redis
 
 from stalkerr.embedded import EmbeddedError, client, ensure
 from stalkerr.embedded.folder import Folder, write_json
-from stalkerr.embedded.orphans import find_orphans, stop_orphans
+from stalkerr.embedded.orphans import command_of, find_orphans, stop_orphans
 from tests.integration.embedded.people import (
     answers,
     command,
@@ -164,6 +164,8 @@ def left_behind(path: Path) -> Folder:
 def pretend(command_line: str) -> "subprocess.Popen[bytes]":
     """A process that looks like one of the servers."""
     wait = "import time; time.sleep(60)"
-    return subprocess.Popen(  # noqa: S603 - the words are ours
+    process = subprocess.Popen(  # noqa: S603 - the words are ours
         [command_line, "-c", wait], executable=sys.executable
     )
+    wait_until(lambda: command_of(process.pid) != "")  # the kernel shows it a moment later
+    return process
