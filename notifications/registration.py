@@ -48,7 +48,7 @@ def change_channel(*, channel: Channel, name: str, config: Mapping[str, Any]) ->
 
     Raises ConfigError where its kind can't use the result.
     """
-    checked = _checked(channel.kind, {**channel.config, **config})
+    checked = _checked(channel.kind, {**channel.config, **config}) if config else None
     with transaction.atomic():
         _store(channel, name, checked)
     return channel
@@ -80,10 +80,11 @@ def _checked(kind: str, config: Mapping[str, Any]) -> _Checked:
     return _Checked(asdict(parsed), channel_kind.destination(parsed))
 
 
-def _store(channel: Channel, name: str, checked: _Checked) -> None:
+def _store(channel: Channel, name: str, checked: _Checked | None) -> None:
     channel.name = clean(name)
-    channel.config = checked.stored
-    channel.destination, _ = Destination.objects.get_or_create(
-        kind=channel.kind, address=checked.address
-    )
+    if checked is not None:
+        channel.config = checked.stored
+        channel.destination, _ = Destination.objects.get_or_create(
+            kind=channel.kind, address=checked.address
+        )
     channel.save()

@@ -52,7 +52,11 @@ def _formatter(*, json: bool) -> logging.Formatter:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # The default prints what variables hold: passwords, too. And takes a second a piece.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     final = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,

@@ -18,7 +18,7 @@ from tests.integration.api.conftest import ClientOf
 
 PATH = "/api/channels"
 CANARY = "whsec_" + "Q0FOQVJZ" * 4
-HOOK = {"kind": "webhook", "config": {"url": "https://hooks.example.org/news"}}
+HOOK: dict[str, Any] = {"kind": "webhook", "config": {"url": "https://hooks.example.org/news"}}
 
 
 def errors_of(answer: Any) -> dict[str, list[str]]:
@@ -198,12 +198,7 @@ def test_fields_that_are_not_ones_own_to_set_stay_as_they_are(
     }
     answer = client_of(alice).patch(f"{PATH}/{channel.id}", forbidden)
     after = Channel.objects.filter(id=channel.id).values().get()
-    sealed = (before.pop("sealed_config"), after.pop("sealed_config"))
-    assert answer.status_code == 200
-    assert after == before | {"destination_id": after["destination_id"]}
-    assert "x" not in sealed
-    assert Channel.objects.get(id=channel.id).config == channel.config
-    assert Channel.objects.get(id=channel.id).destination_id == channel.destination_id
+    assert (answer.status_code, after) == (200, before)
 
 
 def test_what_was_held_is_offered_then_replayed(

@@ -1,0 +1,229 @@
+"""The admin: every page opens, costs the same for many rows, shows no secret, saves by services."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Notice, User
+from catalog.listing import SeriesPlace
+from catalog.models import Audiobook, Watch
+from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
+from scraping.models import Target, Visit
+from tests.factories import (
+    event_of,
+    make_audiobook,
+    make_channel,
+    make_delivery,
+    make_target,
+    make_watch,
+)
+from tests.people import PASSWORD
+
+CANARY = "Canary-token"
+HOSTILE = "<script>alert('A title')</script>"
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+@pytest.fixture
+def office(staff: User, client: Client) -> Client:
+    """A browser in which staff are signed in."""
+    client.force_login(staff)
+    return client
+
+
+def page(model: Any, name: str, *ids: int) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=ids)
+
+
+def make_rows(user: User, now: dt.datetime, number: int) -> None:
+    """A row in every table that the admin shows."""
+    book = make_audiobook(
+        now=now, title=HOSTILE, series=[SeriesPlace("B0SERIES01", "The Series", str(number))]
+    )
+    event = event_of(book)
+    watch = make_watch(user, f"Author {number}", now=now)
+    hook = f"https://discord.com/api/webhooks/{number}/{CANARY}"
+    channel = make_channel(user, kind="discord", config={"url": hook}, address=str(number))
+    Route.objects.create(user=user, watch=watch, channel=channel)
+    message = Message.objects.create(
+        wire_id=uuid.uuid4(),
+        channel=channel,
+        channel_kind="discord",
+        destination=channel.destination,
+        lease_expires_at=now,
+        created_at=now,
+    )
+    Attempt.objects.create(
+        message=message, claim_no=1, verdict="ambiguous", started_at=now, duration_ms=1
+    )
+    make_delivery(channel, event, now=now, state="composed", message=message)
+    Told.objects.create(work=book.work, channel=channel, kind="announced", event=event, told_at=now)
+    notice = Notice.objects.create(
+        user=user, dedupe_key=str(number), subject=HOSTILE, text="-", created_at=now
+    )
+    Delivery.objects.create(
+        notice=notice,
+        user=user,
+        channel=channel,
+        channel_kind="discord",
+        due_at=now,
+        created_at=now,
+    )
+    Visit.objects.create(
+        target=make_target(f"author {number}", now=now),
+        started_at=now,
+        finished_at=now,
+        outcome="found",
+    )
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_page_opens_and_shows_no_secret_and_no_markup(
+    model: Any, office: Client, alice: User, now: dt.datetime
+) -> None:
+    make_rows(alice, now, 1)
+    row = model._default_manager.first()
+    paths = [page(model, "changelist"), page(model, "changelist") + "?q=a", page(model, "add")]
+    if row is not None:
+        paths.append(page(model, "change", row.pk))
+    for path in paths:
+        answer = office.get(path)
+        is_add = path == page(model, "add")
+        assert answer.status_code == 200 or (is_add and answer.status_code == 403), path
+        text = answer.content.decode()
+        assert CANARY not in text
+        assert HOSTILE not in text
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_a_list_costs_the_same_for_one_row_and_for_many(
+    model: Any,
+    office: Client,
+    alice: User,
+    now: dt.datetime,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_rows(alice, now, 1)
+    with django_assert_max_num_queries(30) as one:
+        office.get(page(model, "changelist"))
+    for number in range(2, 8):
+        make_rows(alice, now, number)
+    with django_assert_max_num_queries(len(one.captured_queries)):
+        office.get(page(model, "changelist"))
+
+
+def test_the_pages_load_nothing_from_elsewhere(office: Client) -> None:
+    for path in (reverse("admin:index"), page(Watch, "add")):
+        text = office.get(path).content.decode()
+        assert 'src="http' not in text
+        assert '<link href="http' not in text
+
+
+def test_strangers_and_users_stay_outside(client: Client, alice: User) -> None:
+    assert client.get(reverse("admin:index")).status_code == 302
+    client.force_login(alice)
+    assert client.get(reverse("admin:index")).status_code == 302
+    assert client.get(page(Channel, "changelist")).status_code == 302
+
+
+def test_staff_sign_in_with_their_address(client: Client, staff: User) -> None:
+    login = {"username": staff.email, "password": PASSWORD}
+    answer = client.post(reverse("admin:login") + "?next=/admin/", login)
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def watch_form(user: User, **changes: Any) -> dict[str, Any]:
+    form = {
+        "user": user.id,
+        "kind": "author",
+        "query": "Ada Example",
+        "marketplaces": "us,de",
+        "event_kinds": "announced",
+    }
+    return form | changes
+
+
+def test_a_watch_added_here_matches_like_any_other(office: Client, alice: User) -> None:
+    answer = office.post(page(Watch, "add"), watch_form(alice))
+    assert answer.status_code == 302
+    watch = Watch.objects.get()
+    assert [key.key for key in watch.keys.all()] == ["author~ada example"]
+    assert set(watch.queries.values_list("marketplace", flat=True)) == {"us", "de"}
+
+
+def test_a_watch_changed_here_is_looked_at_again(
+    office: Client, alice: User, now: dt.datetime
+) -> None:
+    watch = make_watch(alice, now=now)
+    form = watch_form(alice, query="Bea Sample") | {
+        "queries-TOTAL_FORMS": 0,
+        "queries-INITIAL_FORMS": 0,
+    }
+    assert office.post(page(Watch, "change", watch.id), form).status_code == 302
+    watch.refresh_from_db()
+    assert watch.edited_at is not None
+    assert [key.key for key in watch.keys.all()] == ["author~bea sample"]
+
+
+@pytest.mark.parametrize("changes", [{"query": "!!!"}, {"marketplaces": "xx"}, {"kind": "asin"}])
+def test_a_watch_that_can_not_be_meant_is_refused(
+    office: Client, alice: User, changes: dict[str, str]
+) -> None:
+    assert office.post(page(Watch, "add"), watch_form(alice, **changes)).status_code == 200
+    assert not Watch.objects.exists()
+
+
+def act(office: Client, model: Any, action: str) -> int:
+    ids = list(model.objects.values_list("id", flat=True))
+    answer = office.post(page(model, "changelist"), {"action": action, "_selected_action": ids})
+    return answer.status_code
+
+
+def test_a_watch_is_ended_not_deleted(office: Client, alice: User, now: dt.datetime) -> None:
+    watch = make_watch(alice, now=now)
+    assert act(office, Watch, "delete_selected") in (200, 302)
+    assert act(office, Watch, "end") == 302
+    watch.refresh_from_db()
+    assert watch.ended_at is not None
+    assert office.post(page(Watch, "delete", watch.id), {"post": "yes"}).status_code == 403
+
+
+def test_a_channel_is_disabled_enabled_and_emptied(
+    office: Client, alice: User, now: dt.datetime
+) -> None:
+    make_rows(alice, now, 1)
+    Delivery.objects.filter(message=None).update(state="pending")
+    assert act(office, Channel, "disable") == 302
+    assert Channel.objects.get().disabled_reason == "Disabled by the operator."
+    assert act(office, Channel, "replay") == 302
+    assert Delivery.objects.filter(state="held").count() == 1
+    assert act(office, Channel, "enable") == act(office, Channel, "replay") == 302
+    assert Delivery.objects.filter(state="pending").count() == 1
+
+
+@pytest.mark.parametrize(
+    "model", [Audiobook, Channel, Delivery, Destination, Message, Told, Target]
+)
+def test_what_the_product_writes_can_not_be_edited(
+    model: Any, office: Client, alice: User, now: dt.datetime
+) -> None:
+    make_rows(alice, now, 1)
+    before = list(model.objects.order_by("pk").values())
+    row = model.objects.first()
+    assert office.post(page(model, "change", row.pk), {"state": "x"}).status_code == 403
+    assert office.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert list(model.objects.order_by("pk").values()) == before
+
+
+def test_a_channel_whose_key_is_lost_says_so(office: Client, alice: User, settings: Any) -> None:
+    channel = make_channel(alice)
+    settings.CHANNEL_KEYS = ["b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktMDA="]
+    answer = office.get(page(Channel, "change", channel.id))
+    assert answer.status_code == 200
+    assert "put that key back" in answer.content.decode()
