@@ -53,7 +53,7 @@ def become_guardian(folder: Folder, *, durable: bool, writer: int) -> int:
         return 1
     except OSError as error:
         logging.exception("the guardian failed")
-        report(f"The embedded servers could not be started: {error}".encode())
+        report(f"The embedded servers could not be started under {folder.path}: {error}".encode())
         return 1
     return 0
 

@@ -24,6 +24,8 @@ RECOVERY = 600.0  # seconds that a crash recovery may take
 SETTLED = 30.0  # seconds after which a start counts as a good one
 FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0  # seconds between starts
 STEP = 0.05
+MARKS = ("ERROR:", "FATAL:", "PANIC:", "error:", "# ")  # before what went wrong, in logs
+FULL = ("No space left on device", "Check free disk space")
 
 
 class Server(ABC):
@@ -175,9 +177,9 @@ def free_port() -> int:
 
 def last_words(said: str) -> str:
     """The last line that says what went wrong, without time and process id."""
+    # What follows from a full disk hides it.
+    if any(sign in said for sign in FULL):
+        return "the disk is full"
     lines = said.splitlines()
-    for line in reversed(lines):
-        for mark in ("FATAL:", "PANIC:", "error:", "# "):
-            if mark in line:
-                return line.split(mark, 1)[1].strip()
-    return lines[-1].strip() if lines else "it left no message"
+    told = [line.split(mark, 1)[1] for line in lines for mark in MARKS if mark in line]
+    return (told or lines or ["it left no message"])[-1].strip()

@@ -164,11 +164,20 @@ def test_a_missing_wheel_is_named(package: str, monkeypatch: pytest.MonkeyPatch)
         wheel_binaries()
 
 
-def test_a_full_disk_is_told_in_initdbs_own_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("FATAL:  could not write: No space left on device", "the disk is full"),
+        ("HINT:  Check free disk space.", "the disk is full"),
+        ("", "cannot abort transaction 1"),
+    ],
+)
+def test_what_initdb_failed_of_is_told(said: str, told: str, tmp_path: Path) -> None:
     initdb = tmp_path / "initdb"
     initdb.write_text(
         "#!/bin/sh\n"
-        "echo 'initdb: error: could not write: No space left on device' >&2\n"
+        f"echo '{said}' >&2\n"
+        "echo 'PANIC:  cannot abort transaction 1' >&2\n"
         "echo 'initdb: removing data directory' >&2\n"
         "exit 1\n"
     )
@@ -182,7 +191,7 @@ def test_a_full_disk_is_told_in_initdbs_own_words(tmp_path: Path) -> None:
         port=None,
         password="secret",
     )
-    with pytest.raises(EmbeddedError, match="could not write: No space left on device"):
+    with pytest.raises(EmbeddedError, match=f"{told}$"):
         postgres.prepare()
     assert not (tmp_path / "postgres").exists()
 
