@@ -158,12 +158,30 @@ def test_a_stub_alone_withdraws_nothing_while_the_control_is_a_stub_too(
     watch: Watch, emulator: Emulator, clock: Clock, settings: Settings
 ) -> None:
     """Proves the guard control ASIN: a store that answers stubs to everything is to blame."""
-    emulator.announce("us", AUTHOR)
+    emulator.announce("us", AUTHOR, "Salt")
+    gone = emulator.announce("us", AUTHOR, "Glass Tide")
     visit_all(clock)
-    for asin in list(Audiobook.objects.values_list("asin", flat=True)):
-        emulator.withdraw("us", asin)
-    for _ in range(4):
-        assert visit_all(clock, settings.ABSENCE_DELAY + HOUR) == []
+    emulator.withdraw("us", gone)
+    target = Target.objects.get(query=AUTHOR.lower())
+    asked = 0
+
+    def only_listings_are_whole() -> dt.datetime:
+        if len(emulator.requests) > asked:
+            emulator.break_("stubs", "us")
+        return clock.now
+
+    for _ in range(3):
+        clock.now += settings.ABSENCE_DELAY + HOUR
+        asked = len(emulator.requests)
+        Target.objects.exclude(id=target.id).update(next_visit_at=clock.now + HOUR)
+        Target.objects.filter(id=target.id).update(next_visit_at=clock.now)
+        (claimed,) = services.claim_due(now=clock.now, limit=10)
+        news = services.visit(
+            target_id=target.id, claim_no=claimed.claim_no, clock=only_listings_are_whole
+        )
+        assert len(emulator.requests) == asked + 3  # the listing, the title alone, the control
+        assert news == ()
+        emulator.heal("us")
 
 
 def test_a_title_that_is_only_not_listed_is_not_gone(
