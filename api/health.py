@@ -80,7 +80,7 @@ def check_broker() -> None:
         _ping(settings.BROKER_URL)
         return
     with Connection(settings.BROKER_URL, connect_timeout=PATIENCE) as broker:
-        broker.ensure_connection(max_retries=1)
+        broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
 
 
 def _ping(url: str) -> None:

@@ -83,3 +83,11 @@ def filter_rows(rows: Rows, asked: QueryDict) -> tuple[Rows, Mapping[str, list[s
 def people(audiobook: Audiobook, role: str) -> list[str]:
     """The names of those with that role, in the store's order."""
     return [each.contributor.name for each in audiobook.credits.all() if each.role == role]
+
+
+def places(audiobook: Audiobook) -> list[str]:
+    """Its series, each with its place there."""
+    return [
+        f"{each.series.title}, book {each.sequence}" if each.sequence else each.series.title
+        for each in audiobook.places.all()
+    ]

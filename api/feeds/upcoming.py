@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from feedgen.feed import FeedGenerator
 
 from api.throttling import ANONYMOUS, limited
-from api.upcoming import filter_rows, people, upcoming_rows
+from api.upcoming import filter_rows, people, places, upcoming_rows
 from catalog.marketplaces import MARKETPLACES
 from catalog.models import Audiobook
 from notifications.messages import date_words
@@ -55,10 +55,8 @@ def _conditional(request: HttpRequest, body: bytes, changed_at: dt.datetime) -> 
 
 def _changed_at(audiobooks: Sequence[Audiobook]) -> dt.datetime:
     """When what the feed says last changed, as far as rows that are still in it know."""
-    return max(
-        (audiobook.fetched_at for audiobook in audiobooks),
-        default=dt.datetime.fromtimestamp(0, dt.UTC),
-    )
+    never = dt.datetime.fromtimestamp(0, dt.UTC)
+    return max((audiobook.fetched_at for audiobook in audiobooks), default=never)
 
 
 def feed(audiobooks: Sequence[Audiobook], path: str) -> bytes:
@@ -89,28 +87,18 @@ def _add(generator: FeedGenerator, audiobook: Audiobook) -> None:
 
 def description(audiobook: Audiobook) -> SafeString:
     """HTML in which all that a store said is text."""
-    facts = [
-        (
-            "Out",
-            f"{date_words(audiobook.release_date)}, {MARKETPLACES[audiobook.marketplace].site}",
-        ),
-        ("By", ", ".join(people(audiobook, "author"))),
-        ("Read by", ", ".join(people(audiobook, "narrator"))),
-        (
-            "Series",
-            "; ".join(
-                _place(place.series.title, place.sequence) for place in audiobook.places.all()
-            ),
-        ),
-        ("Language", audiobook.language.capitalize()),
-    ]
-    lines = format_html_join("<br>", "{}: {}", [(name, text) for name, text in facts if text])
+    site = MARKETPLACES[audiobook.marketplace].site
+    facts = {
+        "Out": f"{date_words(audiobook.release_date)} at {site}",
+        "By": ", ".join(people(audiobook, "author")),
+        "Read by": ", ".join(people(audiobook, "narrator")),
+        "Series": "; ".join(places(audiobook)),
+        "Language": audiobook.language.capitalize(),
+    }
+    known = [(name, text) for name, text in facts.items() if text]
+    lines = format_html_join("", "{}: {}<br>", known)
     summary = format_html("<p>{}</p>", audiobook.summary) if audiobook.summary else ""
     return format_html("<p>{}</p>{}", lines, summary)
-
-
-def _place(title: str, sequence: str) -> str:
-    return f"{title}, book {sequence}" if sequence else title
 
 
 def xml_text(text: str) -> str:

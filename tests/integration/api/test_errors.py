@@ -1,0 +1,76 @@
+"""One shape for every error under /api."""
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from catalog import watching
+from tests.integration.api.conftest import ClientOf
+
+
+def test_an_unknown_path_is_a_problem(anybody: APIClient) -> None:
+    answer = anybody.get("/api/nothing")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is nothing here.",
+    }
+
+
+def test_a_method_that_is_not_offered_is_a_problem(anybody: APIClient) -> None:
+    answer = anybody.delete("/api/upcoming")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert answer.json()["detail"] == 'Method "DELETE" not allowed.'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [("text/xml", 415), ("application/x-www-form-urlencoded", 415), ("multipart/form-data", 415)],
+)
+def test_only_json_is_taken(anybody: APIClient, content_type: str, status: int) -> None:
+    answer = anybody.generic("POST", "/api/token", "a=b", content_type=content_type)
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_a_bug_is_a_problem_without_details(
+    alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(**_: object) -> None:
+        raise ZeroDivisionError("secret details")
+
+    monkeypatch.setattr(watching, "_match", lambda _watch: break_down())
+    client = client_of(alice)
+    client.raise_request_exception = False
+    answer = client.post("/api/watches", {"kind": "author", "query": "Ada"})
+    assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
+    assert "secret" not in answer.content.decode()
+    assert alice.watches.count() == 0
+
+
+def test_other_pages_have_pages_for_errors(client: Client, db: None) -> None:
+    answer = client.get("/nothing")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_an_unknown_host_is_a_problem(anybody: APIClient, settings: Settings) -> None:
+    answer = anybody.get("/api/upcoming", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+def test_other_origins_may_read_only_if_listed(anybody: APIClient, settings: Settings) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://friend.example"]
+    for origin, allowed in (("https://friend.example", True), ("https://evil.example", False)):
+        answer = anybody.get("/api/upcoming", headers={"Origin": origin})
+        assert (answer.get("Access-Control-Allow-Origin") == origin) is allowed
+        assert "Access-Control-Allow-Credentials" not in answer
+
+
+def test_every_answer_carries_the_safe_headers(anybody: APIClient) -> None:
+    answer = anybody.get("/api/upcoming")
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
