@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Self
+from urllib.parse import quote
 
 from aiohttp import web
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 FOREVER = 3600.0
 
@@ -173,23 +174,27 @@ class RawSink(Served):
 class Mail:
     sender: str
     recipients: tuple[str, ...]
+    raw: bytes
     message: EmailMessage
 
 
 class MailSink(Served):
     """A mailbox. `at_mail`, `at_rcpt` and `at_data` hold answers given there first, one each
-    ("550 no"); the answer "drop" closes the connection, "hang" says nothing."""
+    ("550 no"); the answer "drop" closes the connection, "hang" says nothing.
+    With a `password`, it takes mail only from the user "stalkerr" who knows it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, password: str = "") -> None:
+        self._password = password
         self.mails: list[Mail] = []
         self.at_mail: deque[str] = deque()
         self.at_rcpt: deque[str] = deque()
         self.at_data: deque[str] = deque()
-        self._server: Any = None
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        user = f"stalkerr:{quote(self._password, safe='')}@" if self._password else ""
+        return f"smtp://{user}127.0.0.1:{self.port}"
 
     def wait_for(self, count: int, within: float = 10) -> list[Mail]:
         """The mails, as soon as there are `count`."""
@@ -197,13 +202,26 @@ class MailSink(Served):
         return self.mails
 
     async def _serve(self, ready: Callable[[], None]) -> None:
-        listener = await self._loop.create_server(
-            lambda: SMTP(self, hostname="sink", enable_SMTPUTF8=True), "127.0.0.1", 0
-        )
+        def server() -> SMTP:
+            return SMTP(
+                self,
+                hostname="sink",
+                authenticator=self._authenticate,
+                auth_required=bool(self._password),
+                auth_require_tls=False,
+            )
+
+        listener = await self._loop.create_server(server, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
         ready()
         await self._stop.wait()
         listener.close()
+
+    def _authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
+    ) -> AuthResult:
+        known = (given.login, given.password) == (b"stalkerr", self._password.encode())
+        return AuthResult(success=known, handled=False)
 
     async def handle_MAIL(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -225,11 +243,11 @@ class MailSink(Served):
         answer = await _scripted(self.at_data, server)
         if answer:
             return answer
-        content = envelope.content or b""
-        message = message_from_bytes(
-            content if isinstance(content, bytes) else content.encode(), policy=policy.default
-        )
-        self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
+        raw = envelope.content or b""
+        assert isinstance(raw, bytes)
+        message = message_from_bytes(raw, policy=policy.default)
+        recipients = tuple(envelope.rcpt_tos)
+        self.mails.append(Mail(envelope.mail_from or "", recipients, raw, message))
         return "250 OK"
 
 

@@ -1,6 +1,6 @@
+import asyncio
 import dataclasses
 from collections.abc import Callable
-from email import policy
 
 import pytest
 from pytest_django import Settings
@@ -10,10 +10,11 @@ from notifications.channels.base import Verdict
 from tests.contract.channels import CREATED_AT, Harness, Row, Sink, envelope_of, send, send_to
 from tests.hostile import TEXTS
 from tests.news import BOOK
-from tests.sinks import Mail, MailSink
+from tests.sinks import Mail, MailSink, RawSink
 
 PointTo = Callable[[Sink], None]
 NOT_ACCEPTED = Verdict.NOT_ACCEPTED
+without_tls = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
 
 def row(
@@ -104,9 +105,47 @@ def test_a_mail_has_two_faces(mail_of: Callable[..., Mail]) -> None:
     assert f'src="{BOOK.cover_url}"' in faces(mail)[1]
 
 
-def test_a_mail_is_plain_ascii_on_the_wire(mail_of: Callable[..., Mail]) -> None:
-    mail = mail_of(dataclasses.replace(BOOK, title="漢字 " * 60))
-    assert mail.message.as_bytes(policy=policy.SMTP).isascii()
+@pytest.mark.parametrize("title", ["漢字 " * 60, "Ünïcode", "x" * 300])
+def test_a_mail_is_plain_ascii_on_the_wire(title: str, mail_of: Callable[..., Mail]) -> None:
+    raw = mail_of(dataclasses.replace(BOOK, title=title)).raw
+    assert raw.isascii()
+    assert max(map(len, raw.splitlines())) <= 998, "longer lines are no mail"
+
+
+@without_tls
+def test_it_signs_in_where_the_mail_server_wants_that(point_to: PointTo) -> None:
+    with MailSink(password="p@ss: w/örd%") as sink:
+        point_to(sink)
+        assert send_to("email", HARNESS, sink).verdict is Verdict.ACCEPTED
+
+
+@without_tls
+@pytest.mark.parametrize("wrong", ["stalkerr:guess-me@", ""])
+def test_a_mail_server_that_does_not_know_us_is_no_fault_of_the_reader(
+    wrong: str, settings: Settings
+) -> None:
+    with MailSink(password="right") as sink:
+        settings.SMTP_URL = f"smtp://{wrong}127.0.0.1:{sink.port}"
+        outcome = send_to("email", HARNESS, sink)
+    assert (outcome.verdict, outcome.refusal) == (NOT_ACCEPTED, False)
+    assert "guess-me" not in outcome.detail
+
+
+@pytest.mark.usefixtures("point_to")
+def test_a_mail_server_that_dawdles_over_every_line_is_left(settings: Settings) -> None:
+    async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            writer.write(b"250 sink\r\n" if heard else b"220 sink\r\n")
+            heard.append(await reader.readuntil(b"\r\n"))
+
+    heard: list[bytes] = []
+    with RawSink(dawdle) as sink:
+        settings.SMTP_URL = f"smtp://127.0.0.1:{sink.port}"
+        channel = registry.get("email")
+        outcome = send(channel, envelope_of(), channel.parse_config({"address": "a@b.example"}))
+    assert outcome.verdict is NOT_ACCEPTED
+    assert len(heard) <= 3
 
 
 def test_without_a_mail_server_nothing_is_accepted(settings: Settings) -> None:
