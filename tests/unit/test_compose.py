@@ -1,0 +1,185 @@
+"""docker-compose.yml and Dockerfile against what they wrap; no container engine is asked."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from cryptography.fernet import Fernet
+
+from stalkerr.embedded import postgres, valkey
+from stalkerr.processes import ROOT, read_procfile
+from tests.sinks import HttpSink, Reply
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "stalkerr"}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+ANSWERS = {"PUBLIC_URL": "https://stalkerr.example", "ALLOWED_HOSTS": "stalkerr.example"}
+
+
+def run(*command: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """A command as in a container: nothing of this process's environment but the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(  # noqa: S603 (the words are ours)
+        command, check=False, cwd=ROOT, env={"PATH": path, **env}, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A folder with fresh secrets."""
+    folder = tmp_path / "secrets"
+    made = run("scripts/make-secrets", str(folder))
+    assert (made.returncode, made.stderr) == (0, "")
+    return folder
+
+
+def in_container(service: dict[str, Any], secrets: Path) -> dict[str, str]:
+    """The environment of a service whose secrets are in a folder here."""
+    given = {
+        name: re.sub(r"\$\{(\w+):([?-])([^}]*)\}", answer, str(value))
+        for name, value in service["environment"].items()
+    }
+    return {name: value.replace("/run/secrets", str(secrets)) for name, value in given.items()}
+
+
+def answer(asked: re.Match[str]) -> str:
+    name, kind, words = asked.groups()
+    return ANSWERS[name] if kind == "?" else words
+
+
+def test_every_process_is_a_container_and_both_mean_the_procfiles_line() -> None:
+    commands = {name: service["command"] for name, service in OURS.items()}
+    upgrade = commands.pop("migrate")
+    assert upgrade == ["python", "manage.py", "upgrade"]
+    assert commands == {name: ["scripts/start", name] for name in read_procfile()}
+
+
+def test_a_process_takes_the_place_of_the_shell_that_starts_it(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    start = shutil.copy(ROOT / "scripts" / "start", tmp_path / "scripts")
+    line = "env A=1 sh -c 'echo $$ $A $0' ${B:-2}"
+    (tmp_path / "Procfile").write_text(f"other: false\none: {line}\n")
+    with subprocess.Popen(  # noqa: S603 (the words are ours)
+        [start, "one"], stdout=subprocess.PIPE, text=True
+    ) as started:
+        said = started.communicate()[0].split()
+    assert said == [str(started.pid), "1", "2"]
+
+
+def test_a_process_that_is_not_in_the_procfile_is_named() -> None:
+    done = run("scripts/start", "cron")
+    assert done.returncode == 64
+    assert done.stderr.startswith("There is no process cron in the Procfile: it has web worker ")
+
+
+@pytest.mark.parametrize(("name", "settings"), [("broker", valkey.BROKER), ("cache", valkey.CACHE)])
+def test_the_valkeys_are_set_as_the_embedded_ones(name: str, settings: dict[str, str]) -> None:
+    program, *words = SERVICES[name]["command"]
+    options = {words[i].removeprefix("--"): words[i + 1] for i in range(0, len(words), 2)}
+    assert program == "valkey-server"
+    assert options == {**settings, "save": ""}
+
+
+def test_the_database_folds_and_sorts_as_the_embedded_one() -> None:
+    image, _, major = SERVICES["postgres"]["image"].partition(":")
+    assert image == "postgres"
+    assert 17 <= int(major) <= int(postgres.MAJOR)  # 17 is the first with a locale built in
+    words = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
+    assert {"--locale-provider=builtin", "--builtin-locale=C.UTF-8"} <= set(words)
+
+
+def test_only_the_web_can_be_reached_and_flower_from_this_machine() -> None:
+    published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
+    assert published == {
+        "web": ["${WEB_ADDRESS:-127.0.0.1:8000}:8000"],
+        "flower": ["127.0.0.1:5555:5555"],
+    }
+
+
+def test_the_servers_have_no_way_out_or_in() -> None:
+    assert COMPOSE["networks"]["servers"] == {"internal": True}
+    servers = [each for name, each in SERVICES.items() if name not in OURS]
+    assert len(servers) == 3
+    assert all(each["networks"] == ["servers"] for each in servers)
+
+
+def test_every_container_of_ours_may_as_little_as_possible() -> None:
+    for service in OURS.values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    *_, user = re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE)
+    assert user not in ("root", "0")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_secret_is_a_file_that_is_made_and_handed_over(name: str, secrets: Path) -> None:
+    files = {path.name for path in secrets.iterdir()}
+    asked_for = {
+        value.removeprefix("/run/secrets/")
+        for variable, value in SERVICES[name]["environment"].items()
+        if variable.endswith("_FILE")
+    }
+    assert asked_for == set(SERVICES[name]["secrets"])
+    assert asked_for | {"postgres_password"} == files == set(COMPOSE["secrets"])
+
+
+def test_secrets_are_made_once_and_in_a_folder_that_nobody_else_enters(secrets: Path) -> None:
+    first = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert run("scripts/make-secrets", str(secrets)).returncode == 0
+    assert {path.name: path.read_text() for path in secrets.iterdir()} == first
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert not any("\n" in secret for secret in first.values())
+    assert f":{first['postgres_password']}@postgres:" in first["database_url"]
+    Fernet(first["channel_keys"])
+
+
+def test_the_production_settings_are_content_with_what_compose_gives(secrets: Path) -> None:
+    env = in_container(SERVICES["web"], secrets)
+    checked = run(
+        *("python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+        DJANGO_SETTINGS_MODULE="stalkerr.settings.production",
+        **env,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1)])
+def test_the_health_check_asks_for_health_under_the_public_name(
+    status: int, exit_status: int
+) -> None:
+    found = re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    assert found
+    with HttpSink(Reply(status)) as sink:
+        checked = run(*json.loads(found[1]), PORT=str(sink.port), **ANSWERS)
+        (request,) = sink.requests
+    assert checked.returncode == exit_status
+    assert (request.path, request.headers["host"]) == ("/health", "stalkerr.example")
+
+
+@pytest.mark.slow
+def test_static_files_can_be_collected_while_the_image_is_built(tmp_path: Path) -> None:
+    found = re.search(r"&& ([^&]*?)(python manage.py collectstatic [^\n]*)", DOCKERFILE)
+    assert found
+    made_up = dict(pair.split("=", 1) for pair in re.findall(r"[A-Z_]+=\S+", found[1]))
+    settings = "stalkerr.settings.production"
+    collected = run(
+        *found[2].split(), **made_up, DJANGO_SETTINGS_MODULE=settings, VAR_DIR=str(tmp_path)
+    )
+    assert collected.returncode == 0, collected.stderr
+    assert (tmp_path / "static" / "admin").is_dir()
+
+
+def test_the_image_holds_what_the_product_is_made_of_and_nothing_else() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    files = {"manage.py", "Procfile", "requirements/base.txt", "scripts/start"}
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in rules
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == packages | files
