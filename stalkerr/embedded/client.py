@@ -37,27 +37,26 @@ def ensure(
     EmbeddedError.
     """
     missing = [name for name in NAMES if not (environ.get(name) or environ.get(f"{name}_FILE"))]
-    servers = Servers(var.resolve(), environ, durable=durable)
+    servers = Servers(var.resolve(), environ)
     if missing:
-        servers.acquire(missing)
+        servers.acquire(missing, durable=durable)
     return servers
 
 
 class Servers:
     """One client's hold on the servers of one var folder."""
 
-    def __init__(self, var: Path, environ: MutableMapping[str, str], *, durable: bool) -> None:
+    def __init__(self, var: Path, environ: MutableMapping[str, str]) -> None:
         self.folder = Folder(var / "embedded")
         self.environ = environ
         self.names: list[str] = []
-        self.durable = durable
         self.lock: int | None = None
 
-    def acquire(self, names: list[str]) -> None:
+    def acquire(self, names: list[str], *, durable: bool) -> None:
         """Hold the clients' lock, see that the servers run, and set the URLs."""
         self._lock()
         try:
-            state = find_state(self.folder, durable=self.durable)
+            state = find_state(self.folder, durable=durable)
         except BaseException:
             self.release()
             raise
@@ -79,14 +78,6 @@ class Servers:
         # Blocked only while a guardian is on its way out.
         if not wait_until(lambda: try_lock(lock, SHARED), timeout=4 * STOP):
             raise EmbeddedError("The embedded servers take long to stop: try again in a minute.")
-
-    def keep(self) -> None:
-        """Start the servers again if their guardian was killed; they come back where they were.
-
-        For commands that run for days: call it now and then.
-        """
-        if self.lock is not None and not is_locked(self.folder.guardian_lock):
-            find_state(self.folder, durable=self.durable)
 
     def _forget(self) -> None:
         if self.lock is not None:

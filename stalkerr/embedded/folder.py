@@ -75,9 +75,19 @@ def unlock(descriptor: int) -> None:
 
 def is_locked(path: Path) -> bool:
     """Does a living process hold this lock exclusively?"""
+    return not could_lock(path, SHARED)
+
+
+def is_left(path: Path) -> bool:
+    """Does nobody hold this lock in any way?"""
+    return could_lock(path, EXCLUSIVE)
+
+
+def could_lock(path: Path, kind: int) -> bool:
+    """Lock and give back at once."""
     descriptor = open_lock(path)
     try:
-        return not try_lock(descriptor, SHARED)
+        return try_lock(descriptor, kind)
     finally:
         os.close(descriptor)
 

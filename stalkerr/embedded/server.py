@@ -127,7 +127,12 @@ class Server(ABC):
             logger.warning("%s died: %s", self.name, last_words(self._said()))
         if now < self.retry_at:
             return False
-        self.start()
+        try:
+            self.start()
+        except OSError as error:  # its program is being replaced, say
+            logger.warning("%s could not be started again: %s", self.name, error)
+            self.retry_at = now + LONGEST_DELAY
+            return False
         logger.warning("%s started again, pid %s", self.name, self.pid)
         return True
 

@@ -1,6 +1,7 @@
 """What is killed comes back where it was, or takes the rest with it."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,13 @@ import psycopg
 import pytest
 import redis
 
-from stalkerr.embedded import EmbeddedError, client, ensure
+from stalkerr.embedded import EmbeddedError, client
 from stalkerr.embedded.folder import Folder, write_json
 from stalkerr.embedded.orphans import command_of, find_orphans, stop_orphans
 from tests.integration.embedded.people import (
+    Command,
     answers,
+    are_gone,
     command,
     everybody,
     is_alive,
@@ -100,16 +103,34 @@ def test_the_next_command_brings_back_what_a_killed_guardian_took_along(shared_v
             assert answers(left_alone.seen["DATABASE_URL"])
 
 
-def test_a_long_command_can_bring_them_back_itself(shared_var: Path) -> None:
-    environ: dict[str, str] = {}
-    with ensure(shared_var, environ, durable=False) as held:
-        killed = everybody(shared_var)
-        held.keep()
-        assert everybody(shared_var) == killed  # nothing to do
-        kill(killed[0])
-        wait_gone(killed[:1])
-        held.keep()
-        assert answers(environ["DATABASE_URL"])
+def test_a_killed_guardian_is_replaced_while_somebody_needs_it(shared_var: Path) -> None:
+    with command(shared_var) as user:
+        before = everybody(shared_var)
+        kill(before[0])
+        wait_until(lambda: state(shared_var).get("guardian", before[0]) != before[0])
+        assert state(shared_var)["urls"] == user.seen
+        assert answers(user.seen["DATABASE_URL"])
+        after = everybody(shared_var)
+    assert are_gone(before + after)
+
+
+def test_a_guardian_that_was_killed_after_its_last_client_is_not_replaced(
+    shared_var: Path,
+) -> None:
+    user = Command(shared_var).started()
+    started = everybody(shared_var)
+    database = servers(shared_var)["DATABASE_URL"]
+    watcher = parent_of(started[0])
+    os.kill(started[0], signal.SIGSTOP)  # so that it can't stop by itself
+    user.kill()
+    kill(started[0])
+    wait_gone([*started, watcher])
+    log = (shared_var / "embedded" / "postgres.log").read_text()
+    assert f"[{database}] LOG:  starting PostgreSQL" in log  # a replacement starts a new log
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def test_the_state_that_a_dead_guardian_left_is_not_believed(

@@ -68,6 +68,16 @@ def test_a_server_that_ran_well_for_a_while_is_started_again_at_once(dying: Valk
     assert dying.delay == server.FIRST_DELAY
 
 
+def test_a_program_that_is_gone_for_a_moment_is_tried_again(dying: Valkey) -> None:
+    program, aside = dying.program, dying.program.with_name("aside")
+    assert not dying.keep(100.0)
+    program.rename(aside)
+    assert not dying.keep(101.0)
+    aside.rename(program)
+    assert not dying.keep(101.0)
+    assert dying.keep(101.0 + server.LONGEST_DELAY)
+
+
 def test_a_first_start_that_cannot_succeed_is_told_at_once(dying: Valkey) -> None:
     with pytest.raises(EmbeddedError, match=r"^Valkey did not start: what it died of$"):
         dying.wait_ready(give_up=lambda: False)
