@@ -10,18 +10,21 @@ from pathlib import Path
 from django.core.management import execute_from_command_line
 
 from stalkerr.embedded import EmbeddedError, ensure
+from workers.demo.place import move_in
 
 VAR_DIR = Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parent / "var")
 
 
 def main() -> int:
     """Run the command; the exit status."""
+    # The demo empties what it uses: it never sees the product's folder and servers.
+    var = move_in(VAR_DIR) if sys.argv[1:2] == ["demo"] else VAR_DIR
     settings = os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
     # So that a polite end (systemd, docker stop) also lets the servers go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         # In production servers have addresses of their own; a missing one is a mistake.
-        with nullcontext() if settings == "stalkerr.settings.production" else ensure(VAR_DIR):
+        with nullcontext() if settings == "stalkerr.settings.production" else ensure(var):
             execute_from_command_line(sys.argv)
     except EmbeddedError as error:
         sys.stderr.write(f"{error}\n")
