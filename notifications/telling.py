@@ -21,7 +21,7 @@ from django.db import OperationalError, connection
 
 from notifications import sending
 from notifications.channels import registry
-from notifications.channels.base import Channel, Envelope, Outcome, Verdict
+from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Verdict
 from notifications.contents import load_contents
 from notifications.models import Channel as ChannelRow
 from notifications.retry import Facts, decide
@@ -133,6 +133,8 @@ async def _attempt(
     try:
         config = channel.parse_config(row.config)
         return await channel.send(envelope, config, _client(os.getpid()), now)
+    except ConfigError as error:  # its address is one that is no longer allowed
+        return Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error), refusal=True)
     except UnreadableSecretError as error:
         _log.error("channel_unreadable", channel=row.id)
         return Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error))

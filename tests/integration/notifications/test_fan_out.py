@@ -14,6 +14,7 @@ from catalog.services import record_listings
 from catalog.watching import end_watch, save_watch
 from notifications import services
 from notifications.models import Delivery, Refan, Route, Told
+from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_listing, make_watch
 from tests.people import make_user
 
@@ -308,3 +309,39 @@ def test_two_workers_on_one_event_promise_it_once() -> None:
     for thread in threads:
         thread.join()
     assert [promised(user) for user in users] == [["announced"]] * 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_take_turns_at_one_event() -> None:
+    """Proves the guard row lock: without it both would do the same chunk."""
+    now = dt.datetime.now(dt.UTC)
+    user = make_user("listener")
+    make_channel(user)
+    make_watch(user, now=now)
+    event_id = event_of(make_audiobook(now=now + HOUR)).id
+
+    def fan_out_once() -> None:
+        services.fan_out(event_id=event_id, now=now + HOUR, chunk=10)
+
+    first = Paused(fan_out_once)
+    second = start_and_see_it_wait(fan_out_once)
+    first.finish()
+    second.join()
+    assert promised(user) == ["announced"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_sees_the_promises_of_a_chunk_that_was_under_way() -> None:
+    """Proves the guard promises lock: without it the edit would miss what is not committed yet."""
+    now = dt.datetime.now(dt.UTC)
+    user = make_user("listener")
+    make_channel(user)
+    watch = make_watch(user, now=now)
+    event_id = event_of(make_audiobook(now=now + HOUR, title="Glass Tide")).id
+    chunk = Paused(lambda: services.fan_out(event_id=event_id, now=now + HOUR, chunk=10))
+    watch.excluded_words = ["tide"]
+    save_watch(watch=watch, now=now + HOUR)
+    edit = start_and_see_it_wait(lambda: services.cancel_unwanted(now=now + HOUR))
+    chunk.finish()
+    edit.join()
+    assert promised(user) == []

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from accounts.models import User
-from catalog.models import ReleaseEvent, Watch
+from catalog.models import Audiobook, ReleaseEvent, Watch
 from notifications import services
 from notifications.models import Delivery
 from notifications.retelling import retell
@@ -42,6 +42,25 @@ def test_a_date_that_came_back_and_stood_is_told_once_more(flapped: dt.datetime)
     assert newest.event == ReleaseEvent.objects.latest("revision")
     assert retell(now=flapped + 4 * DAY) == 0
     assert retell(now=flapped + 20 * DAY) == 0
+
+
+def test_a_date_that_keeps_flapping_is_told_again_at_most_weekly(flapped: dt.datetime) -> None:
+    audiobook = Audiobook.objects.get()
+    ninety = audiobook.release_date
+    assert ninety is not None
+
+    def move(days: int, moment: dt.datetime) -> None:
+        day = ninety + (days - 90) * DAY
+        make_audiobook(now=moment, out_in=None, asin=audiobook.asin, release_date=day)
+        for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
+            services.fan_out(event_id=event_id, now=moment, chunk=100)
+
+    assert retell(now=flapped + 3 * DAY) == 1
+    move(60, flapped + 3.1 * DAY)
+    move(61, flapped + 3.2 * DAY)
+    move(90, flapped + 3.3 * DAY)
+    assert retell(now=flapped + 6.5 * DAY) == 0
+    assert retell(now=flapped + 10.5 * DAY) == 1
 
 
 def test_what_was_heard_last_is_not_told_again(alice: User, now: dt.datetime) -> None:

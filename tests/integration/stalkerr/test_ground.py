@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from django.db import connection, transaction
+from django.db import transaction
 from pytest_django import Settings
 
 from stalkerr import checks, clock, crypto
 from stalkerr.env import kept_secret
 from stalkerr.locks import lock
-from tests.sinks import wait_until
+from tests.concurrency import Paused, start_and_see_it_wait
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -75,32 +75,19 @@ def test_the_clock_can_not_be_moved_outside_tests(settings: Settings) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_keeps_others_out_until_the_transaction_ends() -> None:
-    entered = threading.Event()
-    released = threading.Event()
     order: list[str] = []
 
-    def work() -> None:
+    def enter() -> None:
         with transaction.atomic():
-            entered.set()
             lock("door", 1)
-            order.append("second" if released.is_set() else "too early")
-        connection.close()
+            order.append("second")
 
-    thread = threading.Thread(target=work)
-    with transaction.atomic():
-        lock("door", 1)
-        thread.start()
-        entered.wait()
-        wait_until(_somebody_waits)
-        released.set()
-    thread.join()
-    assert order == ["second"]
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return bool(cursor.fetchone()[0])
+    first = Paused(lambda: lock("door", 1))
+    second = start_and_see_it_wait(enter)
+    order.append("first")
+    first.finish()
+    second.join()
+    assert order == ["first", "second"]
 
 
 SECRETS = ("SECRET_KEY", "JWT_KEY", "METRICS_TOKEN", "FLOWER_PASSWORD", "CHANNEL_KEYS")
