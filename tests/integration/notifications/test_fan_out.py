@@ -313,21 +313,22 @@ def test_two_workers_on_one_event_promise_it_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_take_turns_at_one_event() -> None:
-    """Proves the guard row lock: without it both would do the same chunk."""
+    """Proves the guard row lock: without it the second would do the first one's chunk again."""
     now = dt.datetime.now(dt.UTC)
-    user = make_user("listener")
-    make_channel(user)
-    make_watch(user, now=now)
+    users = [make_user("first"), make_user("second")]
+    for user in users:
+        make_channel(user)
+        make_watch(user, now=now)
     event_id = event_of(make_audiobook(now=now + HOUR)).id
 
     def fan_out_once() -> None:
-        services.fan_out(event_id=event_id, now=now + HOUR, chunk=10)
+        services.fan_out(event_id=event_id, now=now + HOUR, chunk=1)
 
     first = Paused(fan_out_once)
     second = start_and_see_it_wait(fan_out_once)
     first.finish()
     second.join()
-    assert promised(user) == ["announced"]
+    assert [promised(user) for user in users] == [["announced"]] * 2
 
 
 @pytest.mark.django_db(transaction=True)
