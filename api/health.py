@@ -67,7 +67,10 @@ def _is_well(name: str, check: Callable[[], None]) -> bool:
 def check_database() -> None:
     """A connection of its own: the pool of a database that is gone makes one wait for long."""
     probe = connection.copy()
-    probe.settings_dict["OPTIONS"] = {"connect_timeout": DATABASE_PATIENCE}
+    options = {
+        name: value for name, value in connection.settings_dict["OPTIONS"].items() if name != "pool"
+    }
+    probe.settings_dict["OPTIONS"] = options | {"connect_timeout": DATABASE_PATIENCE}
     try:
         with probe.cursor() as cursor:
             cursor.execute("SELECT 1")

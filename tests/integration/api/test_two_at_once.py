@@ -1,0 +1,45 @@
+"""Two requests at once: of an edit and a deletion, the edit sees the deletion."""
+
+import datetime as dt
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from rest_framework.test import APIClient
+
+from catalog.models import Watch
+from catalog.watching import end_watch
+from tests.factories import make_watch
+from tests.integration.api.conftest import ClientOf
+from tests.people import make_user
+from tests.sinks import wait_until
+
+
+def is_somebody_waiting() -> bool:
+    """For a row that we hold."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+def mute(client: APIClient, watch: Watch) -> int:
+    try:
+        return int(client.patch(f"/api/watches/{watch.id}", {"muted": True}).status_code)
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_does_not_revive_a_watch_that_ends_meanwhile(client_of: ClientOf) -> None:
+    now = dt.datetime.now(dt.UTC)
+    watch = make_watch(make_user("alice"), now=now)
+    client = client_of(watch.user)
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            end_watch(watch=watch, now=now)
+            edit: Future[Any] = others.submit(mute, client, watch)
+            wait_until(is_somebody_waiting)
+        assert edit.result(timeout=20) == 404
+    watch.refresh_from_db()
+    assert watch.ended_at is not None
