@@ -60,7 +60,8 @@ format: $(DEV) ## put the code into its one format
 check: lint types imports ## everything that must hold before a change goes in
 	@$(RUN) manage.py makemigrations --check --dry-run
 	@scripts/check-production
-	@$(RUN) -m pytest -q -n 2
+	@$(MAKE) test
+	@$(RUN) -m pytest -q -n 2 -m "slow or e2e"
 	@$(MAKE) demo ONCE=1
 	@scripts/check-up
 
