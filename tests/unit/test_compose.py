@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from cryptography.fernet import Fernet
 
+from stalkerr.celeryconfig import QUEUES
 from stalkerr.embedded import postgres, valkey
 from stalkerr.processes import ROOT, read_procfile
 from tests.sinks import HttpSink, Reply
@@ -61,6 +62,11 @@ def test_every_process_is_a_container_and_both_mean_the_procfiles_line() -> None
     upgrade = commands.pop("migrate")
     assert upgrade == ["python", "manage.py", "upgrade"]
     assert commands == {name: ["scripts/start", name] for name in read_procfile()}
+
+
+def test_every_queue_has_one_process_that_reads_it() -> None:
+    read = re.findall(r" -Q (\S+)", (ROOT / "Procfile").read_text())
+    assert sorted(",".join(read).split(",")) == sorted(QUEUES)
 
 
 def test_a_process_takes_the_place_of_the_shell_that_starts_it(tmp_path: Path) -> None:
