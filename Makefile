@@ -67,11 +67,11 @@ check: lint types imports ## everything that must hold before a change goes in
 
 .PHONY: bench
 bench: $(DEV) ## measure
-	@$(RUN) -m pytest -q -n 0 -s --timeout=0 tests/benchmarks
+	@$(RUN) -m tests.benchmarks
 
 .PHONY: chaos
-chaos: $(DEV) ## kill processes at random, for long
-	@$(RUN) -m pytest -q -n 0 -s --timeout=0 tests/chaos
+chaos: $(DEV) ## drills: kill senders, wipe the broker
+	@$(RUN) -m tests.chaos
 
 .PHONY: lock
 lock: ## resolve requirements/*.in into hashed *.txt (needs uv)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Generator
 import pytest
 import sqlalchemy as sa
 from django.conf import settings
-from django.db import connection
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from redis import Redis
 
 from stalkerr import clock
+from tests import database
 from tests.people import alice, bob, staff, stranger
-from workers.ledger import migrate
 from workers.ledger.engine import engine
 from workers.ledger.tables import metadata
 
@@ -28,12 +27,7 @@ hypothesis_settings.load_profile("patient")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Generator[None]:
     """Beside Django's tables: the job ledger, and the row that moves the clock."""
     with django_db_blocker.unblock():
-        migrate.upgrade()
-        with connection.cursor() as cursor:
-            table = settings.CLOCK_OFFSET_TABLE
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (shift interval NOT NULL)")
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 (a setting)
-            cursor.execute(f"INSERT INTO {table} VALUES (interval '0')")  # noqa: S608 (a setting)
+        database.complete()
     yield
     engine().dispose()  # or the database can't be dropped
 

@@ -1,0 +1,43 @@
+"""`python -m tests.chaos [NAME] [--json]`: drills with real processes; exit 1 if one did not hold."""
+
+import argparse
+import importlib
+import json
+import sys
+from typing import Any
+
+from tests.database import scratch_database
+
+DRILLS = ("kill_senders", "wipe_broker")
+
+
+def main() -> int:
+    """Run one drill or all, each in a database of its own."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=DRILLS, help="all of them by default")
+    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args()
+    held = True
+    for name in DRILLS:
+        if options.name in (None, name):
+            figures = run(name, options.messages)
+            sys.stdout.write(f"{json.dumps(figures) if options.json else in_words(figures)}\n")
+            held = held and figures["held"]
+    return 0 if held else 1
+
+
+def run(name: str, messages: int) -> dict[str, Any]:
+    """One drill's figures."""
+    with scratch_database():
+        senders = importlib.import_module("tests.chaos.senders")
+        figures: dict[str, Any] = getattr(senders, name)(messages=messages)
+        return figures
+
+
+def in_words(figures: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {value}" for name, value in figures.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
