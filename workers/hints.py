@@ -26,7 +26,7 @@ def hint(task: str, queue: str, **arguments: Any) -> bool:
     if time.monotonic() < _silent_until:
         return False
     try:
-        app.send_task(  # not Celery's current app: that is another one in each thread
+        app.send_task(
             task, kwargs=arguments, queue=queue, expires=EXPIRES, retry=False, ignore_result=True
         )
     except (OperationalError, OSError) as error:

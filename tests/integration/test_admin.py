@@ -158,16 +158,16 @@ def test_a_watch_added_here_matches_like_any_other(office: Client, alice: User) 
 
 
 def test_a_watch_changed_here_is_looked_at_again(
-    office: Client, alice: User, now: dt.datetime
+    office: Client, alice: User, bob: User, now: dt.datetime
 ) -> None:
     watch = make_watch(alice, now=now)
-    form = watch_form(alice, query="Bea Sample") | {
+    form = watch_form(bob, query="Bea Sample") | {
         "queries-TOTAL_FORMS": 0,
         "queries-INITIAL_FORMS": 0,
     }
     assert office.post(page(Watch, "change", watch.id), form).status_code == 302
     watch.refresh_from_db()
-    assert watch.edited_at is not None
+    assert (watch.user, watch.edited_at is not None) == (alice, True)
     assert [key.key for key in watch.keys.all()] == ["author~bea sample"]
 
 

@@ -73,6 +73,8 @@ def test_gauges_say_how_things_stand(client: Client, alice: User, now: dt.dateti
     make_watch(alice, now=now)
     long_ago = now - dt.timedelta(seconds=90)
     make_delivery(make_channel(alice), event, now=now, due_at=long_ago)
+    later = now + dt.timedelta(hours=1)
+    make_delivery(make_channel(alice, address="b.example"), event, now=now, due_at=later)
     target = make_target(now=now)
     for outcome, age in (("found", 1), ("found", 2), ("failed", 1), ("failed", 25)):
         moment = now - dt.timedelta(hours=age)
