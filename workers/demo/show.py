@@ -5,9 +5,8 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from functools import partial
 
 from django.conf import settings
 
@@ -22,6 +21,7 @@ from workers.demo.tally import Shown, Tally, tally
 
 PATIENCE = 90.0  # seconds that any step may take; an idle machine needs a few
 STEP = 0.1
+HOPELESS = 4  # starts of one process
 
 
 def play(report: Report, *, once: bool) -> bool:
@@ -71,7 +71,7 @@ class Show:
             titles = Audiobook.objects.count()
             self.report.line("baseline", f"{titles} titles seen; what comes from now on is news")
             self._act()
-        self.report.table(self.shown, self.stage.receivers.arrivals)
+            self.report.table(self.shown, self.stage.receivers.arrivals)
         self._look_around()
         for trouble in self.troubles:
             self.report.line("trouble", trouble)
@@ -90,11 +90,11 @@ class Show:
             self.shown.append(Shown(act, time.monotonic()))
             self.report.line("store", act.words if act.channels else f"{act.words}: no news")
         self.report.wait_for("the store is visited, the reader is told")
-        self._await(lambda: not self._tally().missing, "messages are missing")
-        self.report.wait_for("one more visit everywhere: nothing else may come")
-        since = clock.now()
-        # Every target is visited once more: whatever would be told wrongly has been told then.
-        self._await(lambda: reader.is_quiet(since), "it never became quiet")
+        if self._await(lambda: not self._tally().missing, "messages are missing"):
+            # Every target is visited once more: whatever would be told wrongly has been told then.
+            self.report.wait_for("one more visit everywhere: nothing else may come")
+            since = clock.now()
+            self._await(lambda: reader.is_quiet(since), "it never became quiet")
         self._judge()
 
     def _judge(self) -> None:
@@ -113,12 +113,16 @@ class Show:
         end = time.monotonic() + PATIENCE
         while not condition():
             self._report_arrivals()
-            if time.monotonic() > end:
+            if time.monotonic() > end or self._is_broken():
                 self.troubles.append(trouble)
                 return False
             time.sleep(STEP)
         self._report_arrivals()
         return True
+
+    def _is_broken(self) -> bool:
+        """Whether a process ends whenever it is started."""
+        return max(self.stage.processes.starts().values()) >= HOPELESS
 
     def _report_arrivals(self) -> None:
         arrivals = self.stage.receivers.arrivals
@@ -130,6 +134,7 @@ class Show:
         """Name the places to see, and make sure that they are there."""
         stage = self.stage
         pages = {
+            "start": f"{stage.url}/",
             "upcoming": f"{stage.url}/api/upcoming",
             "feed": f"{stage.url}/rss/upcoming",
             "API docs": f"{stage.url}/api/docs",
@@ -139,14 +144,16 @@ class Show:
             "store": f"{stage.store.base_url}/emulator/state",
         }
         self.report.wait_for("a look at every page")
-        for page in pages.values():
-            self._await(partial(is_there, page), f"{page} does not answer")
+        if not self._await(lambda: not absent(pages.values()), "not every page answers"):
+            self.troubles += [f"{page} does not answer" for page in absent(pages.values())]
         folders = {"messages": f"{stage.folder}/inbox", "logs": f"{stage.folder}/log"}
         self.report.places(
             {name: f"{place}{self._login(name)}" for name, place in (pages | folders).items()}
         )
-        again = [name for name, starts in stage.processes.starts().items() if starts > 1]
-        self.troubles += [f"{name} ended and had to be started again" for name in again]
+        for name, starts in stage.processes.starts().items():
+            if starts > 1:
+                log = stage.folder / "log" / f"{name}.log"
+                self.troubles.append(f"{name} ended and had to be started again: see {log}")
 
     def _login(self, name: str) -> str:
         logins = {
@@ -155,6 +162,11 @@ class Show:
             "Flower": (settings.FLOWER_USER, settings.FLOWER_PASSWORD),
         }
         return "  as {}, password {}".format(*logins[name]) if name in logins else ""
+
+
+def absent(pages: Iterable[str]) -> list[str]:
+    """Those that do not answer."""
+    return [page for page in pages if not is_there(page)]
 
 
 def is_there(page: str) -> bool:
