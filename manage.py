@@ -20,6 +20,8 @@ def main() -> int:
     # The demo empties what it uses: it never sees the product's folder and servers.
     var = move_in(VAR_DIR) if sys.argv[1:2] == ["demo"] else VAR_DIR
     settings = os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
+    # A shell starts background jobs with SIGINT ignored; here it always means "stop".
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # So that a polite end (systemd, docker stop) also lets the servers go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

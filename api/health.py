@@ -29,6 +29,7 @@ MISSED_TICKS: Final = 6
 MISSED_RUNS: Final = 15  # a worker may be busy with a long visit
 
 _log = structlog.get_logger(__name__)
+_unwell: set[str] = set()  # what this process last found so
 
 
 class UnhealthyError(Exception):
@@ -59,8 +60,12 @@ def _is_well(name: str, check: Callable[[], None]) -> bool:
     try:
         check()
     except Exception as error:  # noqa: BLE001 (whatever broke, the others are still to be asked)
-        _log.warning("unhealthy", check=name, error=type(error).__name__, detail=str(error)[:300])
+        if name not in _unwell:  # once, however often one asks
+            kind, detail = type(error).__name__, str(error)[:300]
+            _log.warning("unhealthy", check=name, error=kind, detail=detail)
+        _unwell.add(name)
         return False
+    _unwell.discard(name)
     return True
 
 

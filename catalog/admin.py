@@ -3,9 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin import ReadOnlyAdmin
 from catalog.models import (
@@ -129,6 +132,11 @@ class WatchAdmin(ModelAdmin):
     autocomplete_fields = ("user",)
     ordering = ("-id",)
     show_full_result_count = False
+    # A query and lists of words fit on one line.
+    formfield_overrides = {
+        models.TextField: {"widget": UnfoldAdminTextInputWidget},
+        ArrayField: {"widget": UnfoldAdminTextInputWidget},
+    }
     actions = ("end",)
     fields = (
         *("user", "kind", "query", "asin", "marketplaces", "languages", "excluded_words"),

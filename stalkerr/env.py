@@ -7,8 +7,21 @@ import tempfile
 from pathlib import Path
 
 import environ
+from environ.fileaware_mapping import FileAwareMapping
 
-env = environ.FileAwareEnv()
+
+class Variables(FileAwareMapping):
+    """The environment; what a `*_FILE` holds counts without the line break at its end."""
+
+    def __getitem__(self, name: str) -> str:
+        return str(super().__getitem__(name)).rstrip("\r\n")
+
+
+class Env(environ.Env):
+    ENVIRON = Variables()
+
+
+env = Env()
 
 
 def seconds(name: str, default: float) -> dt.timedelta:

@@ -71,7 +71,7 @@ def wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:
     while time.monotonic() < end:
         if condition():
             return True
-        time.sleep(0.2)
+        time.sleep(0.5)
     return False
 
 

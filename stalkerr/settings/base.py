@@ -83,11 +83,13 @@ SILENCED_SYSTEM_CHECKS = [
 # -- servers ---------------------------------------------------------------------------------
 # CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
 # pool by DATABASE_POOL_MAX; a check sums processes x pools against max_connections.
+_database = env.db("DATABASE_URL")
 DATABASES = {
     "default": {
-        **env.db("DATABASE_URL"),
+        **_database,
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
+            **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
             "pool": {
                 "min_size": 1,
                 "max_size": env.int("DATABASE_POOL_MAX", default=2),

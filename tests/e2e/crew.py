@@ -14,7 +14,7 @@ from workers.ledger.engine import url
 
 def celery(*arguments: str) -> list[str]:
     """A Celery command of this checkout."""
-    quiet = ["-W", "ignore::RuntimeWarning", "-m", "celery", "--quiet"]
+    quiet = ["-W", "ignore::UserWarning", "-m", "celery", "--quiet"]
     return [sys.executable, *quiet, "-A", "stalkerr.celery:app", *arguments]
 
 

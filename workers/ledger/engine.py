@@ -34,4 +34,9 @@ def url() -> sa.URL:
         host=django["HOST"] or None,
         port=int(django["PORT"]) if django["PORT"] else None,
         database=django["NAME"],
+        query={
+            name: value
+            for name, value in django["OPTIONS"].items()
+            if isinstance(value, str) and name != "application_name"
+        },
     )

@@ -119,10 +119,10 @@ def test_production_starts_with_no_made_up_secret(missing: str) -> None:
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("from a file")
+    (tmp_path / "key").write_text("from a file\n")
     given = {name: "x" for name in SECRETS if name != "SECRET_KEY"}
     done = import_production(**given, SECRET_KEY_FILE=str(tmp_path / "key"))
-    assert done.stdout.strip() == "from a file"
+    assert done.stdout == "from a file\n"
 
 
 @pytest.mark.django_db
