@@ -29,7 +29,9 @@ from notifications.sending import Claimed, Settled
 from stalkerr.crypto import UnreadableSecretError
 from stalkerr.outbound import Client
 
-NO_START_AFTER = 25.0  # seconds; a send takes 15 at most, the lease lasts 60
+# Seconds; what is claimed then starts by second 25, and a send takes 15 at most: the soft limit is
+# 40, the lease lasts 60.
+NO_CLAIM_AFTER = 20.0
 SETTLE_AT_ONCE = 100
 SETTLE_TRIES = 5
 
@@ -46,21 +48,34 @@ def tell(*, kind: str, clock: Clock) -> bool:
     """
     channel = registry.get(kind)
     finished: Finished = queue.SimpleQueue()
-    end = time.monotonic() + NO_START_AFTER
+    end = time.monotonic() + NO_CLAIM_AFTER
     in_flight, more = 0, True
-    while True:
-        free = settings.TELL_IN_FLIGHT - in_flight
-        may_start = more and time.monotonic() < end
-        if may_start and free >= max(1, settings.TELL_IN_FLIGHT // 2):
-            claimed = _claim(channel, free, clock())
-            more = bool(claimed)
-            _start(channel, claimed, finished, clock())
-            in_flight += len(claimed)
-        if not in_flight:
-            return more
-        batch = _drain(finished)
-        _settle(batch, clock)
-        in_flight -= len(batch)
+    try:
+        while True:
+            free = settings.TELL_IN_FLIGHT - in_flight
+            may_start = more and time.monotonic() < end
+            if may_start and free >= max(1, settings.TELL_IN_FLIGHT // 2):
+                started = _start_next(channel, free, finished, clock)
+                more = started > 0
+                in_flight += started
+            if not in_flight:
+                return more
+            batch = _drain(finished)
+            in_flight -= len(batch)
+            _settle(batch, clock)
+    except Exception:
+        # What is on the wire is heard: unless it is settled, it would be sent again.
+        while in_flight:
+            batch = _drain(finished)
+            in_flight -= len(batch)
+            _settle(batch, clock)
+        raise
+
+
+def _start_next(channel: Channel[object], limit: int, finished: Finished, clock: Clock) -> int:
+    claimed = _claim(channel, limit, clock())
+    _start(channel, claimed, finished, clock())
+    return len(claimed)
 
 
 def _claim(channel: Channel[object], limit: int, now: dt.datetime) -> list[Claimed]:
@@ -88,7 +103,7 @@ def _start(
     for message in claimed:
         envelope = Envelope(
             wire_id=str(message.wire_id),
-            contents=contents[message.id],
+            contents=contents.get(message.id, ()),
             created_at=message.created_at,
         )
         send = _send(channel, message, envelope, rows.get(message.channel_id), finished, now)
@@ -130,6 +145,8 @@ async def _attempt(
 ) -> Outcome:
     if row is None:
         return Outcome(verdict=Verdict.REFUSED, detail="The channel is gone.")
+    if not envelope.contents:
+        return Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
     try:
         config = channel.parse_config(row.config)
         return await channel.send(envelope, config, _client(os.getpid()), now)

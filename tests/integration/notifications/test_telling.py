@@ -4,14 +4,16 @@ import datetime as dt
 from collections.abc import Iterator
 
 import pytest
+from django.db import OperationalError
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from accounts.models import User
 from catalog.services import publish_events
 from notifications import services
-from notifications.models import Attempt, Channel, Message
+from notifications.models import Attempt, Channel, Delivery, Message
 from notifications.registration import register_channel
+from notifications.sending import compose_due
 from notifications.telling import tell
 from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
@@ -117,3 +119,32 @@ def test_a_channel_whose_key_is_gone_says_so_and_keeps_its_news(
     assert (message.state, message.ambiguous) == ("due", 0)
     assert "CHANNEL_KEYS" in message.reason
     assert sink.requests == []
+
+
+def test_what_is_on_the_wire_is_settled_though_the_next_claim_fails(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    """Proves the guard of sends in flight: without it the slow one would be sent twice."""
+    settings.TELL_IN_FLIGHT = 2
+    sink.replies.extend([Reply(), Reply(delay=0.3)])
+    promise(make_hook(alice, sink), 4)
+    moments = iter(range(1, 100))
+
+    def away_for_a_moment() -> dt.datetime:
+        if next(moments) == 4:  # claim, start, settle the quick one, claim again
+            raise OperationalError("the database is away")
+        return clock.now()
+
+    with pytest.raises(OperationalError):
+        tell(kind="webhook", clock=away_for_a_moment)
+    assert list(Message.objects.values_list("state", flat=True)) == ["sent", "sent"]
+
+
+def test_a_message_about_nothing_takes_no_other_along(alice: User, sink: HttpSink) -> None:
+    promise(make_hook(alice, sink), 2)
+    now, long_gone = clock.now(), dt.timedelta()
+    empty, _ = compose_due(kind="webhook", groups=1, limit=2, now=now, lease=long_gone)
+    Delivery.objects.filter(message_id=empty.id).delete()
+    tell(kind="webhook", clock=clock.now)
+    assert len(sink.requests) == 1
+    assert Message.objects.get(id=empty.id).state == "due"
