@@ -225,7 +225,8 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
     return mine
 
 
-# Channels are locked first: a channel disabled meanwhile holds what it would have made due.
+# Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
+# FOR SHARE: two that both have to disable one would wait for each other.
 _SETTLE = """
 WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, claim_no int, channel_id bigint,
@@ -234,7 +235,7 @@ WITH results AS (
         started_at timestamptz, duration_ms int)
 ), locked AS MATERIALIZED (
     SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
-    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR SHARE
+    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
 ), done AS (
     UPDATE messages m SET
         state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
@@ -334,7 +335,7 @@ def _is_answered(outcome: Outcome) -> bool:
 def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
     """An address that refused for good is not asked again; its owner hears of it elsewhere."""
     refused = {each.message.channel_id: each for each in settled if each.decision.disable_channel}
-    for channel in Channel.objects.enabled().filter(id__in=refused).select_for_update():
+    for channel in Channel.objects.enabled().filter(id__in=refused).order_by("id"):
         reason = refused[channel.id].decision.reason
         Channel.objects.filter(id=channel.id).update(disabled_at=now, disabled_reason=reason)
         notify(

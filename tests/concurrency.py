@@ -33,8 +33,8 @@ class Paused:
         self._thread.join()
 
 
-def start_and_see_it_wait(work: Callable[[], object]) -> threading.Thread:
-    """Start `work` in a thread; returns it once PostgreSQL says that somebody waits for a lock."""
+def start_and_see_it_wait(work: Callable[[], object], waiting: int = 1) -> threading.Thread:
+    """Start `work` in a thread; returns it once so many, says PostgreSQL, wait for a lock."""
 
     def run() -> None:
         try:
@@ -44,14 +44,14 @@ def start_and_see_it_wait(work: Callable[[], object]) -> threading.Thread:
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_until(_somebody_waits)
+    wait_until(lambda: _waiting() >= waiting)
     return thread
 
 
-def _somebody_waits() -> bool:
+def _waiting() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN "
+            "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN "
             "(SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
         )
-        return bool(cursor.fetchone()[0])
+        return int(cursor.fetchone()[0])

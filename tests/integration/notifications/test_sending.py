@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -15,6 +16,7 @@ from notifications.contents import load_contents
 from notifications.models import Attempt, Channel, Delivery, Destination, Message
 from notifications.retry import Decision
 from notifications.sending import Claimed, Settled
+from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
 
@@ -292,3 +294,28 @@ def test_what_was_held_for_a_month_is_given_up(channel: Channel, now: dt.datetim
     assert services.drop_held(before=now + SECOND, now=later) == 2
     assert Message.objects.get().state == "failed"
     assert Delivery.objects.filter(state=Delivery.State.CANCELLED).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_refusals_of_one_channel_do_not_wait_for_each_other() -> None:
+    """Proves the guard lock of settled channels: two that share it could not both change the row."""
+    now = dt.datetime.now(dt.UTC)
+    channel = make_channel(make_user("gone"))
+    promise(channel, now, 2)
+    composed = compose(now)
+    gone = Outcome(verdict=Verdict.REFUSED, status=410, detail="Gone.")
+    busy = Paused(lambda: list(Destination.objects.select_for_update()))
+    settled: list[int] = []
+
+    def work(claimed: Claimed) -> None:
+        settled.extend(settle([claimed], now, "failed", gone, disable_channel=True, reason="Gone."))
+
+    threads = [
+        start_and_see_it_wait(partial(work, claimed), waiting)
+        for waiting, claimed in enumerate(composed, start=1)
+    ]
+    busy.finish()
+    for thread in threads:
+        thread.join()
+    assert len(settled) == 2
+    assert Notice.objects.count() == 1
