@@ -52,6 +52,7 @@ WITH newest AS (
     JOIN deliveries d ON d.event_id = l.heard_event AND d.channel_id = l.channel_id
     JOIN watches w ON w.id = ANY(d.watch_ids) AND w.ended_at IS NULL AND NOT w.muted
     WHERE l.heard <> l.value
+      AND NOT EXISTS (SELECT FROM marks m WHERE m.work_id = l.work_id AND m.user_id = d.user_id)
     GROUP BY l.event_id, l.work_id, l.value, l.channel_id, l.edition, l.heard, l.heard_event, d.user_id
 ), retold AS (
     UPDATE told t SET retold_at = %(now)s, event_id = a.event_id

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from accounts.models import User
-from catalog.models import Audiobook, ReleaseEvent, Watch
+from catalog.models import Audiobook, Mark, ReleaseEvent, Watch
 from notifications import services
 from notifications.models import Delivery
 from notifications.retelling import retell
@@ -78,4 +78,10 @@ def test_what_was_heard_last_is_not_told_again(alice: User, now: dt.datetime) ->
 )
 def test_nobody_who_stopped_asking_is_told(change: dict[str, object], flapped: dt.datetime) -> None:
     Watch.objects.update(**change)
+    assert retell(now=flapped + 3 * DAY) == 0
+
+
+def test_what_its_listener_marked_is_not_told_once_more(alice: User, flapped: dt.datetime) -> None:
+    work = Audiobook.objects.get().work
+    Mark.objects.create(user=alice, work=work, kind=Mark.Kind.HAVE_IT)
     assert retell(now=flapped + 3 * DAY) == 0
