@@ -54,10 +54,12 @@ matched AS (
 _PROMISE = f"""
 WITH {_ROUTED}, remembered AS (
     INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at)
-    SELECT DISTINCT %(work_id)s::bigint, channel_id,
+    SELECT %(work_id)s::bigint, channel_id,
            CASE WHEN per_edition THEN %(audiobook_id)s::bigint END,
            %(kind)s, %(value)s, %(event_id)s::bigint, %(now)s
     FROM heard
+    -- in one order everywhere, or two events of one work would wait for each other in a ring
+    GROUP BY user_id, channel_id, per_edition ORDER BY user_id, channel_id, per_edition
     ON CONFLICT (work_id, channel_id, audiobook_id, kind, value) DO NOTHING
     RETURNING channel_id, audiobook_id
 )

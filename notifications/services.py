@@ -48,7 +48,7 @@ def fan_out_again(*, now: dt.datetime, limit: int) -> int:
         again = list(
             Refan.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("event__audiobook")
-            .order_by("id")[:limit]
+            .order_by("event__audiobook__work_id", "user_id", "id")[:limit]
         )
         for refan in again:
             matcher(refan.event).promise(after=refan.user_id - 1, through=refan.user_id, now=now)
@@ -87,7 +87,12 @@ def cancel_unwanted(*, now: dt.datetime, limit: int = 100) -> int:
     """
     with transaction.atomic():
         lock(_PROMISES)
-        edited = list(Watch.objects.filter(edited_at__isnull=False).order_by("id")[:limit])
+        # Locked, so that an edit made meanwhile waits, and asks for another look.
+        edited = list(
+            Watch.objects.select_for_update(no_key=True)
+            .filter(edited_at__isnull=False)
+            .order_by("id")[:limit]
+        )
         if edited:
             _cancel(_promises_of([watch.id for watch in edited]), now)
         ids = [watch.id for watch in edited]

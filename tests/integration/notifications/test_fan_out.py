@@ -346,3 +346,46 @@ def test_an_edit_sees_the_promises_of_a_chunk_that_was_under_way() -> None:
     chunk.finish()
     edit.join()
     assert promised(user) == []
+
+
+def test_two_events_of_one_work_never_wait_for_each_other_in_a_ring(now: dt.datetime) -> None:
+    """Proves the guard order of Told: without it the rows go in as they lie in a hash table."""
+    for n in range(40):
+        user = make_user(f"user{n}")
+        make_channel(user)
+        make_watch(user, now=now, marketplaces=["us", "uk"] if n % 3 else ["us"])
+    us = make_audiobook(now=now + HOUR)
+    uk = make_audiobook(now=now + HOUR, marketplace="uk", asin=us.asin)
+    for audiobook in (us, uk):
+        services.fan_out(event_id=event_of(audiobook).id, now=now + HOUR, chunk=1000)
+    told = list(Told.objects.order_by("id").values_list("channel_id", flat=True))
+    assert told == sorted(told)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_during_the_look_at_an_earlier_one_is_looked_at_too() -> None:
+    """Proves the guard lock of edited watches: without it the second edit would be forgotten."""
+    now = dt.datetime.now(dt.UTC)
+    alice, bob = make_user("alice"), make_user("bob")
+    watch, ended = [make_watch(user, now=now) for user in (alice, bob) if make_channel(user)]
+    event_id = event_of(make_audiobook(now=now + HOUR, title="Glass Tide")).id
+    services.fan_out(event_id=event_id, now=now + HOUR, chunk=10)
+    watch.languages = ["english"]
+    save_watch(watch=watch, now=now + HOUR)
+    end_watch(watch=ended, now=now + HOUR)
+    busy = Paused(lambda: list(Told.objects.select_for_update()))
+    look = start_and_see_it_wait(lambda: services.cancel_unwanted(now=now + HOUR))
+    watch.excluded_words = ["tide"]
+
+    def edit_again() -> None:
+        save_watch(watch=watch, now=now + HOUR)
+        connection.close()
+
+    edit = threading.Thread(target=edit_again)
+    edit.start()
+    edit.join(0.3)  # it waits; without the lock it is through by now
+    busy.finish()
+    for thread in (look, edit):
+        thread.join()
+    services.cancel_unwanted(now=now + 2 * HOUR)
+    assert promised(alice) == []
