@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from catalog.listing import Listing
-from catalog.normalise import fold, is_unspaced, words
+from catalog.normalise import KEY_MAX, fold, is_unspaced, name_key, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def audiobook_keys(facts: Listing) -> list[str]:
     keys = {f"asin:{facts.asin}"}
     keys.update(_named("author", c.asin, c.name) for c in facts.credits if c.role == "author")
     keys.update(_named("series", place.asin, place.title) for place in facts.series)
-    keys.update(f"genre:{genre_id}" for genre_id, _ in facts.genres)
+    keys.update(f"genre:{genre_id[:KEY_MAX]}" for genre_id, _ in facts.genres)
     keys.update(f"word:{word}" for text in _titles(facts) for word in words(text))
     return sorted(keys)
 
@@ -43,7 +43,7 @@ def _titles(facts: Listing) -> list[str]:
 
 
 def _named(kind: str, asin: str | None, name: str) -> str:
-    return f"{kind}:{asin}" if asin else f"{kind}~{fold(name)}"
+    return f"{kind}:{asin}" if asin else f"{kind}~{name_key(name)}"
 
 
 def watch_match(
@@ -58,7 +58,7 @@ def watch_match(
     if kind == "asin":
         return WatchMatch((f"asin:{asin or query.upper()}",), (), excluded, "")
     ids = (f"{kind}:{asin}",) if asin else ()
-    return WatchMatch((*ids, f"{kind}~{fold(query)}"), (), excluded, "")
+    return WatchMatch((*ids, f"{kind}~{name_key(query)}"), (), excluded, "")
 
 
 def word_keys(query: str) -> tuple[str, ...]:

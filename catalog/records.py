@@ -2,19 +2,19 @@
 
 Lock order, so that no two transactions wait for each other in a ring: missing audiobooks are
 inserted first, in (marketplace, asin) order; then all rows of the page are locked in the same
-order; then people, then series. Nothing goes back to an earlier step.
+order; then people, then series (catalog/links.py). Nothing goes back to an earlier step.
 """
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from catalog.changes import Change, Known
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
-from catalog.normalise import fold, sequence_position, words
+from catalog.normalise import words
 from stalkerr import sql
 
 Place = tuple[str, str]  # (marketplace, asin)
@@ -33,6 +33,8 @@ _TEXTS = [
     "isbn",
     "url",
 ]
+# What search looks at, in characters: a search vector takes a megabyte.
+_SEARCHED_MAX = 100_000
 _FACTS = [*_TEXTS, "release_date", "publication_at", "launched_at", "runtime_minutes"]
 
 
@@ -43,7 +45,7 @@ class Row:
     id: int
     place: Place
     fingerprint: str
-    fetched_at: dt.datetime
+    shown_at: dt.datetime  # by the newest answer that we hold
     revision: int
     release_date: dt.date | None
     is_out: bool
@@ -56,12 +58,14 @@ def insert_missing(
     """Insert the audiobooks that are not there, each with its work; returns those we inserted.
 
     Of two workers that find the same new title, one inserts it and the other waits, then sees it.
-    An ASIN sold in another marketplace already is an edition of the same work.
+    An ASIN sold in another marketplace already is an edition of the same work, also where both
+    are found at the same moment.
     """
     records = [
         {"marketplace": place[0], "asin": place[1], "title": listing.title or ""}
         for place, listing in sorted(listings.items())
     ]
+    _lock_new_asins(listings)
     rows = sql.rows(
         """
         WITH wanted AS (
@@ -93,6 +97,21 @@ def insert_missing(
     return {(marketplace, asin) for marketplace, asin, won, _, _ in rows if won}
 
 
+def _lock_new_asins(places: Collection[Place]) -> None:
+    """Wait for whoever is about to insert one of these ASINs; its own statement, as all locks."""
+    marketplaces, asins = zip(*sorted(places), strict=True) if places else ((), ())
+    sql.rows(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended('asin ' || n.asin, 0))
+        FROM (SELECT w.asin FROM unnest(%s::text[], %s::text[]) AS w(marketplace, asin)
+              WHERE NOT EXISTS (SELECT FROM audiobooks a
+                                WHERE a.marketplace = w.marketplace AND a.asin = w.asin)
+              ORDER BY w.asin COLLATE "C" OFFSET 0) n
+        """,
+        [list(marketplaces), list(asins)],
+    )
+
+
 def lock(places: Iterable[Place]) -> dict[Place, Row]:
     """Lock the audiobooks of a page until the transaction ends."""
     marketplaces, asins = zip(*sorted(places), strict=True)
@@ -107,7 +126,23 @@ def lock(places: Iterable[Place]) -> dict[Place, Row]:
         """,
         [list(marketplaces), list(asins)],
     )
-    return {(row[1], row[2]): Row(row[0], (row[1], row[2]), *row[3:]) for row in rows}
+    # Unchanged facts leave no other trace. Its own statement: the one before may have waited.
+    checked = dict(
+        sql.rows(
+            "SELECT audiobook_id, last_checked_at FROM audiobook_checks WHERE audiobook_id = ANY(%s)",
+            [[row[0] for row in rows]],
+        )
+    )
+    return {
+        (marketplace, asin): Row(
+            row_id,
+            (marketplace, asin),
+            fingerprint,
+            max(fetched_at, checked.get(row_id, fetched_at)),
+            *rest,
+        )
+        for row_id, marketplace, asin, fingerprint, fetched_at, *rest in rows
+    }
 
 
 def load_known(rows: Iterable[Row]) -> dict[int, Known]:
@@ -190,6 +225,7 @@ def update_facts(
 def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
     facts = change.facts
     titles = folded_titles(facts)
+    people = "\n".join(credit.name for credit in facts.credits)
     return {
         "id": row.id,
         **{name: getattr(facts, name) or "" for name in _TEXTS},
@@ -200,8 +236,8 @@ def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
         "folded": titles,
         "fingerprint": fingerprint,
         "revision": row.revision + len(change.news),
-        "title_words": " ".join(words(titles)),
-        "other_words": " ".join(word for credit in facts.credits for word in words(credit.name)),
+        "title_words": " ".join(words(titles))[:_SEARCHED_MAX],
+        "other_words": " ".join(words(people))[:_SEARCHED_MAX],
         "is_out": change.is_out,
     }
 
@@ -234,137 +270,6 @@ def insert_events(changes: Mapping[Row, Change], now: dt.datetime) -> list[int]:
         [now, json.dumps(records, default=str)],
     )
     return [event_id for (event_id,) in rows]
-
-
-def link_people(changes: Mapping[Row, Change]) -> None:
-    """Make the credits of changed audiobooks what the facts say."""
-    credits = [
-        {
-            "audiobook_id": row.id,
-            "asin": credit.asin,
-            "name": credit.name,
-            "name_key": fold(credit.name),
-            "role": credit.role,
-            "position": position,
-        }
-        for row, change in changes.items()
-        for position, credit in enumerate(change.facts.credits)
-    ]
-    parameters = {"credits": json.dumps(credits), "ids": [row.id for row in changes]}
-    learn_ids("author", _insert_contributors(parameters))
-    sql.rows(
-        """
-        WITH said AS (
-            SELECT DISTINCT ON (n.audiobook_id, n.role, c.id)
-                   n.audiobook_id, n.role, c.id AS contributor_id, n.position
-            FROM jsonb_to_recordset(%(credits)s) AS n(audiobook_id bigint, asin text, name text,
-                 name_key text, role text, position int)
-            JOIN contributors c ON c.asin = n.asin OR (n.asin IS NULL AND c.asin IS NULL
-                                                       AND c.name_key = n.name_key)
-            ORDER BY n.audiobook_id, n.role, c.id, n.position
-        ), gone AS (
-            DELETE FROM credits k WHERE k.audiobook_id = ANY(%(ids)s) AND NOT EXISTS (
-                SELECT FROM said s WHERE s.audiobook_id = k.audiobook_id AND s.role = k.role
-                                     AND s.contributor_id = k.contributor_id)
-        )
-        INSERT INTO credits (audiobook_id, contributor_id, role, position)
-        SELECT audiobook_id, contributor_id, role, position FROM said
-        ON CONFLICT (audiobook_id, role, contributor_id) DO UPDATE SET position = EXCLUDED.position
-        """,
-        parameters,
-    )
-
-
-def _insert_contributors(parameters: dict[str, Any]) -> list[tuple[str, str]]:
-    """Insert the people not yet known; returns the new (name_key, asin) of those with an id."""
-    rows = sql.rows(
-        """
-        INSERT INTO contributors (asin, name, name_key)
-        SELECT DISTINCT ON (coalesce(n.asin, ''), CASE WHEN n.asin IS NULL THEN n.name_key END)
-               n.asin, n.name, n.name_key
-        FROM jsonb_to_recordset(%(credits)s) AS n(asin text, name text, name_key text)
-        WHERE NOT EXISTS (SELECT FROM contributors c WHERE c.asin = n.asin
-                          OR (n.asin IS NULL AND c.asin IS NULL AND c.name_key = n.name_key))
-        ORDER BY coalesce(n.asin, ''), CASE WHEN n.asin IS NULL THEN n.name_key END
-        ON CONFLICT DO NOTHING
-        RETURNING name_key, asin
-        """,
-        parameters,
-    )
-    return [(name_key, asin) for name_key, asin in rows if asin]
-
-
-def link_series(changes: Mapping[Row, Change]) -> None:
-    """Make the series places of changed audiobooks what the facts say."""
-    places = [
-        {
-            "audiobook_id": row.id,
-            "marketplace": row.place[0],
-            "asin": place.asin,
-            "title": place.title,
-            "title_key": fold(place.title),
-            "sequence": place.sequence or "",
-            "position": sequence_position(place.sequence or ""),
-        }
-        for row, change in changes.items()
-        for place in change.facts.series
-        if place.asin
-    ]
-    parameters = {"places": json.dumps(places, default=str), "ids": [row.id for row in changes]}
-    new = sql.rows(
-        """
-        INSERT INTO series (marketplace, asin, title, title_key)
-        SELECT DISTINCT ON (n.marketplace, n.asin) n.marketplace, n.asin, n.title, n.title_key
-        FROM jsonb_to_recordset(%(places)s) AS n(marketplace text, asin text, title text,
-                                                 title_key text)
-        WHERE NOT EXISTS (SELECT FROM series s
-                          WHERE s.marketplace = n.marketplace AND s.asin = n.asin)
-        ORDER BY n.marketplace, n.asin
-        ON CONFLICT DO NOTHING
-        RETURNING title_key, asin
-        """,
-        parameters,
-    )
-    learn_ids("series", [(title_key, asin) for title_key, asin in new])
-    sql.rows(
-        """
-        WITH said AS (
-            SELECT DISTINCT ON (n.audiobook_id, s.id) n.audiobook_id, s.id AS series_id,
-                   n.sequence, n.position
-            FROM jsonb_to_recordset(%(places)s) AS n(audiobook_id bigint, marketplace text,
-                 asin text, sequence text, position numeric)
-            JOIN series s ON s.marketplace = n.marketplace AND s.asin = n.asin
-            ORDER BY n.audiobook_id, s.id
-        ), gone AS (
-            DELETE FROM series_entries e WHERE e.audiobook_id = ANY(%(ids)s) AND NOT EXISTS (
-                SELECT FROM said s WHERE s.audiobook_id = e.audiobook_id
-                                     AND s.series_id = e.series_id)
-        )
-        INSERT INTO series_entries (audiobook_id, series_id, sequence, position)
-        SELECT audiobook_id, series_id, sequence, position FROM said
-        ON CONFLICT (audiobook_id, series_id)
-        DO UPDATE SET sequence = EXCLUDED.sequence, position = EXCLUDED.position
-        """,
-        parameters,
-    )
-
-
-def learn_ids(kind: str, found: Iterable[tuple[str, str]]) -> None:
-    """Give watches that know only a folded name the id found for it: (name key, asin) pairs."""
-    pairs = [{"name": f"{kind}~{name_key}", "id": f"{kind}:{asin}"} for name_key, asin in found]
-    if not pairs:
-        return
-    sql.rows(
-        """
-        INSERT INTO watch_keys (key, user_id, watch_id)
-        SELECT DISTINCT n.id, k.user_id, k.watch_id
-        FROM jsonb_to_recordset(%s) AS n(name text, id text)
-        JOIN watch_keys k ON k.key = n.name
-        JOIN watches w ON w.id = k.watch_id AND w.asin = ''
-        ON CONFLICT DO NOTHING
-        """,
-        [json.dumps(pairs)],
-    )
 
 
 def touch(ids: Sequence[int], fetched_at: dt.datetime) -> None:

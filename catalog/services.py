@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from catalog import records
+from catalog import links, records
 from catalog.changes import Change, compare
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
@@ -39,12 +39,12 @@ def record_listings(
         titled = {place: listing for place, listing in page.items() if listing.title}
         new = records.insert_missing(titled, fetched_at, now)
         rows = records.lock(page)
-        fresh = [row for row in rows.values() if row.place in new or row.fetched_at < fetched_at]
+        fresh = [row for row in rows.values() if row.place in new or row.shown_at < fetched_at]
         changes = _changes(fresh, page, new, now)
         records.update_facts(changes, _fingerprints(page), fetched_at, now)
         if changes:
-            records.link_people(changes)
-            records.link_series(changes)
+            links.link_people(changes)
+            links.link_series(changes)
         event_ids = records.insert_events(changes, now)
         records.touch([row.id for row in fresh], fetched_at)
     return Recorded(len(new), len(changes) - len(new), tuple(event_ids))

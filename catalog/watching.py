@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from catalog.keys import WatchMatch, store_query, watch_match, word_keys
+from catalog.links import learn_ids, lock_names
 from catalog.models import Audiobook, Contributor, Series, Watch, WatchKey, WatchQuery
-from catalog.normalise import fold
-from catalog.records import learn_ids
+from catalog.normalise import name_key
 
 
 def save_watch(*, watch: Watch, now: dt.datetime) -> Watch:
@@ -19,6 +19,7 @@ def save_watch(*, watch: Watch, now: dt.datetime) -> Watch:
     """
     match = _match(watch)
     with transaction.atomic():
+        lock_names(watch.kind)
         if watch.pk is not None:
             watch.edited_at = now
         watch.required_keys, watch.excluded_keys = list(match.required), list(match.excluded)
@@ -80,15 +81,15 @@ def _write_queries(watch: Watch) -> None:
 
 def _learn(watch: Watch) -> None:
     """Give a watch by name the ids already known for that name."""
-    name_key = fold(watch.query)
+    key = name_key(watch.query)
     known: dict[str, list[tuple[str, str | None]]] = {
         Watch.Kind.AUTHOR: list(
-            Contributor.objects.filter(name_key=name_key, asin__isnull=False).values_list(
+            Contributor.objects.filter(name_key=key, asin__isnull=False).values_list(
                 "name_key", "asin"
             )
         ),
         Watch.Kind.SERIES: list(
-            Series.objects.filter(title_key=name_key).values_list("title_key", "asin")
+            Series.objects.filter(title_key=key).values_list("title_key", "asin")
         ),
     }
     pairs = known.get(watch.kind, [])

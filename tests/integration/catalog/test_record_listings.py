@@ -2,18 +2,32 @@
 
 import dataclasses
 import datetime as dt
+import random
+import string
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.models import User
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.marketplaces import store_date
-from catalog.models import Audiobook, Contributor, Credit, ReleaseEvent, SeriesEntry, Work
+from catalog.models import (
+    Audiobook,
+    Contributor,
+    Credit,
+    ReleaseEvent,
+    SeriesEntry,
+    WatchKey,
+    Work,
+)
 from catalog.services import mark_out_by_date, publish_events, record_absent, record_listings
-from tests.factories import make_asin, make_audiobook, make_listing
+from tests.concurrency import Paused, start_and_see_it_wait
+from tests.factories import make_asin, make_audiobook, make_listing, make_watch
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +99,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_listings(
         upcoming(now, authors=[f"Author {n}"], series=[SeriesPlace(make_asin(), f"S {n}", "1")])
         for n in range(size)
     ]
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         record_listings(listings=page, fetched_at=now, now=now)
 
 
@@ -250,3 +264,82 @@ def test_many_workers_that_meet_the_same_new_titles_write_each_down_once() -> No
     assert failures == []
     assert Audiobook.objects.count() == Work.objects.count() == 40
     assert ReleaseEvent.objects.filter(kind="announced").count() == 40
+
+
+_NAME = "".join(random.Random(1).choices(string.ascii_letters, k=9000))
+_MANY_WORDS = " ".join(f"word{number:07d}" for number in range(100_000))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"title": _NAME},
+        {"title": _MANY_WORDS},
+        {"authors": [_NAME]},
+        {"authors": [_MANY_WORDS]},
+        {"narrators": [_NAME]},
+        {"series": [SeriesPlace("B0SERIES01", _NAME, None)]},
+        {"series": [SeriesPlace(None, _NAME, None)]},
+        {"genres": [(_NAME, "A genre")]},
+    ],
+)
+def test_a_text_of_any_length_costs_no_page(facts: dict[str, Any], now: dt.datetime) -> None:
+    """Proves the guard KEY_MAX: without it an index would refuse the page, visit after visit."""
+    assert record(upcoming(now, **facts), now) == ["announced"]
+
+
+def test_facts_older_than_the_last_sight_of_them_change_nothing(now: dt.datetime) -> None:
+    """Proves the guard last_checked_at: unchanged facts leave no other trace of when they were."""
+    listing = upcoming(now)
+    record(listing, now)
+    record(listing, now + 2 * HOUR)
+    other = dataclasses.replace(listing, title="Another title")
+    assert record(other, now + HOUR) == []
+    assert Audiobook.objects.get().title == listing.title
+
+
+def _by(name: str, listing: Listing) -> Listing:
+    return dataclasses.replace(listing, credits=(CreditLine(name, "B00PERSON1", "author"),))
+
+
+def test_a_watch_learns_the_id_of_somebody_known_under_another_name(
+    alice: User, now: dt.datetime
+) -> None:
+    record(_by("Ada Example", upcoming(now)), now)
+    watch = make_watch(alice, "エイダ", now=now, marketplaces=["jp"])
+    assert not watch.keys.filter(key="author:B00PERSON1").exists()
+    record(_by("エイダ", upcoming(now, marketplace="jp")), now + HOUR)
+    assert watch.keys.filter(key="author:B00PERSON1").exists()
+
+
+def test_a_watch_learns_the_id_of_a_series_whose_title_comes_late(
+    alice: User, now: dt.datetime
+) -> None:
+    record(upcoming(now, series=[SeriesPlace("B0SERIES01", "", None)]), now)
+    watch = make_watch(alice, "The Saga", kind="series", now=now)
+    record(upcoming(now, series=[SeriesPlace("B0SERIES01", "The Saga", None)]), now + HOUR)
+    assert watch.keys.filter(key="series:B0SERIES01").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watch_made_while_an_id_comes_in_learns_it() -> None:
+    """Proves the guard lock of names: without it neither would see the other, and it never would."""
+    now = dt.datetime.now(dt.UTC)
+    alice = make_user("alice")
+    page = Paused(lambda: record(_by("Ada Example", upcoming(now)), now))
+    making = start_and_see_it_wait(lambda: make_watch(alice, "Ada Example", now=now))
+    page.finish()
+    making.join()
+    assert WatchKey.objects.filter(key="author:B00PERSON1").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_stores_that_show_one_new_asin_at_once_show_one_work() -> None:
+    """Proves the guard lock of new ASINs: without it there would be two works, told twice."""
+    now = dt.datetime.now(dt.UTC)
+    us, uk = (upcoming(now, marketplace=code, asin="B0SAMEASIN") for code in ("us", "uk"))
+    first = Paused(lambda: record(us, now))
+    second = start_and_see_it_wait(lambda: record(uk, now))
+    first.finish()
+    second.join()
+    assert (Audiobook.objects.count(), Work.objects.count()) == (2, 1)
