@@ -77,7 +77,7 @@ chaos: $(DEV) ## drills: kill senders, wipe the broker
 lock: ## resolve requirements/*.in into hashed *.txt (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }
 	@for list in requirements/*.in; do \
-	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" -o "$${list%.in}.txt" "$$list" || exit 1; \
 	done
 
