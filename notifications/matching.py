@@ -77,7 +77,7 @@ SET state = EXCLUDED.state, watch_ids = EXCLUDED.watch_ids, due_at = EXCLUDED.du
 WHERE deliveries.state = 'cancelled'
 """  # noqa: S608 (no value comes from outside)
 
-_WANTED = f"WITH {_ROUTED} SELECT channel_id, watch_id FROM heard WHERE NOT muted"  # noqa: S608
+_WANTED = f"WITH {_ROUTED} SELECT channel_id, watch_id, due_at FROM heard WHERE NOT muted"  # noqa: S608
 
 # The n-th candidate user over all keys: each key's scan stops at n.
 _UPPER_BOUND = """
@@ -105,10 +105,10 @@ class Matcher:
         """Insert what users in (after, through] are to be told and have not been."""
         self._run(_PROMISE, after=after, through=through, now=now)
 
-    def wanted(self, *, user_id: int, now: dt.datetime) -> set[tuple[int, int]]:
-        """The (channel, watch) pairs of one user that want this event as things stand."""
+    def wanted(self, *, user_id: int, now: dt.datetime) -> dict[tuple[int, int], dt.datetime]:
+        """The (channel, watch) pairs of one user that want this event as things stand, and when."""
         found = self._run(_WANTED, after=user_id - 1, through=user_id, now=now)
-        return {(channel_id, watch_id) for channel_id, watch_id in found}
+        return {(channel_id, watch_id): due_at for channel_id, watch_id, due_at in found}
 
     def _run(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         return sql.rows(statement, {**self.parameters, **values})

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 
@@ -106,7 +106,7 @@ def _promises_of(watch_ids: list[int]) -> list[Delivery]:
     return list(
         Delivery.objects.select_for_update(of=("self",))
         .select_related("event__audiobook")
-        .filter(watch_ids__overlap=watch_ids, state=Delivery.State.PENDING)
+        .filter(watch_ids__overlap=watch_ids, state__in=Delivery.REVOCABLE)
         .order_by("id")
     )
 
@@ -124,16 +124,16 @@ def _cancel(promises: Iterable[Delivery], now: dt.datetime) -> None:
             _keep_reasons(delivery, wanted)
 
 
-def _keep_reasons(delivery: Delivery, wanted: set[tuple[int, int]]) -> None:
-    """Leave the reasons that still hold; with the last one goes the promise."""
+def _keep_reasons(delivery: Delivery, wanted: Mapping[tuple[int, int], dt.datetime]) -> None:
+    """Leave the reasons that still hold, due when they say; with the last one goes the promise."""
     reasons = [each for each in delivery.watch_ids if (delivery.channel_id, each) in wanted]
-    if reasons == delivery.watch_ids:
-        return
     delivery.watch_ids = reasons
-    if not reasons:
+    if reasons:
+        delivery.due_at = min(wanted[delivery.channel_id, each] for each in reasons)
+    else:
         delivery.state = Delivery.State.CANCELLED
         _give_back(delivery)
-    delivery.save(update_fields=["watch_ids", "state"])
+    delivery.save(update_fields=["watch_ids", "state", "due_at"])
 
 
 def _give_back(delivery: Delivery) -> None:

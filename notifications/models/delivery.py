@@ -21,6 +21,8 @@ class Delivery(models.Model):
         HELD = "held"  # its channel is disabled; offered for replay
         CANCELLED = "cancelled"  # its last reason went before it was composed
 
+    REVOCABLE = (State.PENDING, State.HELD)  # not composed: it goes with its last reason
+
     event = models.ForeignKey(ReleaseEvent, models.CASCADE, null=True, related_name="deliveries")
     notice = models.ForeignKey(Notice, models.CASCADE, null=True, related_name="deliveries")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -58,7 +60,9 @@ class Delivery(models.Model):
                 fields=["channel"], condition=Q(state="held"), name="delivery_held"
             ),
             GinIndex(  # cancel_unwanted: what an edited watch has promised
-                fields=["watch_ids"], condition=Q(state="pending"), name="delivery_reasons"
+                fields=["watch_ids"],
+                condition=Q(state__in=["pending", "held"]),
+                name="delivery_reasons",
             ),
             models.Index(fields=["user", "-id"], name="delivery_of_user"),  # a user's log
         ]

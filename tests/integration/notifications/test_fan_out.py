@@ -389,3 +389,28 @@ def test_an_edit_during_the_look_at_an_earlier_one_is_looked_at_too() -> None:
         thread.join()
     services.cancel_unwanted(now=now + 2 * HOUR)
     assert promised(alice) == []
+
+
+def test_a_snooze_that_ends_early_ends_it_for_what_was_promised(
+    alice: User, now: dt.datetime
+) -> None:
+    make_channel(alice)
+    watch = make_watch(alice, now=now, snoozed_until=now + 50 * HOUR)
+    make_audiobook(now=now + HOUR)
+    fan_out(now + HOUR)
+    watch.snoozed_until = None
+    save_watch(watch=watch, now=now + 2 * HOUR)
+    services.cancel_unwanted(now=now + 2 * HOUR)
+    assert Delivery.objects.get().due_at == now + 2 * HOUR
+
+
+def test_what_is_held_goes_with_its_last_reason(alice: User, now: dt.datetime) -> None:
+    channel = make_channel(alice)
+    watch = make_watch(alice, now=now)
+    services.disable_channel(channel=channel, reason="gone", now=now)
+    make_audiobook(now=now + HOUR)
+    fan_out(now + HOUR)
+    end_watch(watch=watch, now=now + 2 * HOUR)
+    services.cancel_unwanted(now=now + 2 * HOUR)
+    services.enable_channel(channel=channel)
+    assert services.replay_held(channel=channel, now=now + 3 * HOUR) == 0
