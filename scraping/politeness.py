@@ -8,6 +8,7 @@ there are no turns, and nothing is asked of a store.
 import datetime as dt
 import hashlib
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -84,9 +85,13 @@ def _unless_blocked(marketplace: str, url: str) -> Turn | Postponed:
 
 
 def leave_alone(marketplace: str, wait: dt.timedelta) -> None:
-    """Nobody asks this marketplace for so long: it said so."""
+    """Nobody asks this marketplace for so long: it said so.
+
+    Without Redis nobody does anyway, and the visit that was told writes its own wait down.
+    """
     if wait > dt.timedelta():
-        _redis().eval(_BLOCK, 2, _turn_key(marketplace), _block_key(marketplace), _ms(wait))
+        with suppress(redis.RedisError):
+            _redis().eval(_BLOCK, 2, _turn_key(marketplace), _block_key(marketplace), _ms(wait))
 
 
 @cache

@@ -1,5 +1,6 @@
 """A visit on its way: asks politely, stores each page, looks for what is missing."""
 
+import dataclasses
 import datetime as dt
 import random
 from collections.abc import Callable, Iterable
@@ -124,6 +125,11 @@ class Trip:
             self._record(result, fetched_at)
         return result
 
+    def _ask(self, session: requests.Session, query: Query) -> Progress | Absent | None:
+        """One question beside the pass; what the store refused to it is not asked for again."""
+        start = dataclasses.replace(self.source.start(query), plain=self.reading.plain)
+        return self._step(session, query, start)
+
     def _record(self, progress: Progress, fetched_at: dt.datetime) -> None:
         listings = progress.page.listings
         recorded = record_listings(listings=listings, fetched_at=fetched_at, now=self.clock())
@@ -175,8 +181,7 @@ class Trip:
             return asins
         # Another choice each time, so that a few stubborn ones do not hide the rest.
         asked = random.sample(asins, min(BATCH, len(asins)))
-        query = Query(self.target.marketplace, "batch", asins=tuple(asked))
-        result = self._step(session, query, self.source.start(query))
+        result = self._ask(session, Query(self.target.marketplace, "batch", asins=tuple(asked)))
         if not isinstance(result, Progress):
             return []
         return [asin for asin in asked if asin not in result.page.listed]
@@ -185,8 +190,7 @@ class Trip:
         """Ask for a few, each alone; those that the store denies."""
         denied: list[str] = []
         for asin in asins[:MAX_LOOKS]:
-            query = Query(self.target.marketplace, "asin", asin)
-            result = self._step(session, query, self.source.start(query))
+            result = self._ask(session, Query(self.target.marketplace, "asin", asin))
             if result is None:
                 break
             if isinstance(result, Absent):
@@ -198,6 +202,5 @@ class Trip:
         return control is not None and self._is_shown(session, control)
 
     def _is_shown(self, session: requests.Session, asin: str) -> bool:
-        query = Query(self.target.marketplace, "asin", asin)
-        result = self._step(session, query, self.source.start(query))
+        result = self._ask(session, Query(self.target.marketplace, "asin", asin))
         return isinstance(result, Progress) and asin in result.page.listed

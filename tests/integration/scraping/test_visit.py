@@ -11,9 +11,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from catalog.models import Audiobook, ReleaseEvent, Watch, WatchQuery
+from catalog.services import record_listings
 from scraping import politeness, services
 from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
+from scraping.products import parse
 from tests.factories import make_target, make_watch
 
 pytestmark = pytest.mark.django_db
@@ -323,3 +325,35 @@ def test_without_redis_nothing_is_asked(turns: Settings) -> None:
         assert isinstance(politeness.acquire("us", "https://x.example/"), politeness.Postponed)
     finally:
         politeness._redis.cache_clear()
+
+
+def test_a_store_that_knows_fewer_groups_withdraws_all_the_same(
+    watch: Watch, emulator: Emulator, clock: Clock, settings: Settings
+) -> None:
+    settings.STORE_RESPONSE_GROUPS = ["product_attrs", "moods"]
+    gone = emulator.announce("us", AUTHOR)
+    assert visit_all(clock) == ["announced"]
+    emulator.withdraw("us", gone)
+    assert visit_all(clock) == []
+    assert visit_all(clock, settings.ABSENCE_DELAY) == ["withdrawn"]
+
+
+def test_a_redis_that_is_away_does_not_break_the_visit_that_was_told_to_wait(
+    turns: Settings,
+) -> None:
+    turns.BUCKETS_URL = "redis://127.0.0.1:1/0"
+    politeness._redis.cache_clear()
+    try:
+        politeness.leave_alone("us", dt.timedelta(seconds=90))
+    finally:
+        politeness._redis.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "note", [rb"\\ud83d\udc00", rb"\ud83d\\udc00", rb"\u0000", rb"\ud83d\udc00"]
+)
+def test_whatever_a_record_holds_can_be_stored(note: bytes, now: dt.datetime) -> None:
+    """Proves the guard _UNSTORABLE: one escape that PostgreSQL refuses would cost the page."""
+    body = rb'{"products": [{"asin": "B0GLASS001", "title": "Glass Tide", "note": "%s"}]}' % note
+    page = parse(body, "us")
+    assert record_listings(listings=page.listings, fetched_at=now, now=now).new == 1
