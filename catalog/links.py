@@ -57,7 +57,7 @@ def _insert_contributors(parameters: dict[str, Any]) -> list[tuple[str, str]]:
 
     Those are of new people, and of known ones who go by another name than where we met them.
     """
-    return sql.rows(  # type: ignore[return-value]
+    return sql.rows(
         """
         WITH said AS (
             SELECT * FROM jsonb_to_recordset(%(credits)s) AS n(asin text, name text, name_key text)
