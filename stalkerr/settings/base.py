@@ -88,6 +88,8 @@ DATABASES = {
     "default": {
         **_database,
         "CONN_MAX_AGE": 0,
+        # Without it every pooled connection fails once after PostgreSQL was restarted.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
             "pool": {

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from cryptography.fernet import Fernet
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import Settings
 
-from stalkerr import checks, clock, crypto
+from stalkerr import checks, clock, crypto, sql
 from stalkerr.env import kept_secret
 from stalkerr.locks import lock
 from tests.concurrency import Paused, start_and_see_it_wait
+from workers.ledger.engine import engine
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -138,3 +140,18 @@ def test_a_channel_key_that_is_none_is_refused(settings: Settings) -> None:
     settings.CHANNEL_KEYS = ["short"]
     (error,) = checks.check_channel_keys()
     assert error.id == "stalkerr.E002"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_that_a_restart_of_postgresql_broke_are_handed_to_nobody() -> None:
+    """Proves the guard CONN_HEALTH_CHECKS: without it the next request would fail."""
+    sql.rows("SELECT 1")
+    connection.close()  # back into the pool, whose connections all end now
+    with engine().begin() as other:
+        other.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'stalkerr'"
+            )
+        )
+    assert sql.rows("SELECT 1") == [(1,)]
