@@ -7,10 +7,13 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from django.core.management import execute_from_command_line
+# Importing the rest takes a second; until main() knows better, Ctrl-C just ends this.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from stalkerr.embedded import EmbeddedError, ensure
-from workers.demo.place import move_in
+from django.core.management import execute_from_command_line  # noqa: E402
+
+from stalkerr.embedded import EmbeddedError, ensure  # noqa: E402
+from workers.demo.place import move_in  # noqa: E402
 
 VAR_DIR = Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parent / "var")
 
@@ -20,11 +23,11 @@ def main() -> int:
     # The demo empties what it uses: it never sees the product's folder and servers.
     var = move_in(VAR_DIR) if sys.argv[1:2] == ["demo"] else VAR_DIR
     settings = os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
-    # A shell starts background jobs with SIGINT ignored; here it always means "stop".
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     # So that a polite end (systemd, docker stop) also lets the servers go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
+        # A shell starts background jobs with SIGINT ignored; here it always means "stop".
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         # In production servers have addresses of their own; a missing one is a mistake.
         with nullcontext() if settings == "stalkerr.settings.production" else ensure(var):
             execute_from_command_line(sys.argv)
