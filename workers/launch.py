@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import shutil
 import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -17,6 +19,7 @@ from stalkerr.env import kept_secret
 from stalkerr.processes import Supervisor, environment, read_procfile
 
 ADMIN_EMAIL = "admin@stalkerr.local"
+ROOM = 32 * 2**20  # bytes; PostgreSQL gives up where its next 16 MB have no place
 
 
 class LaunchError(Exception):
@@ -35,12 +38,30 @@ def prepare() -> str:
     return password
 
 
-def check_port(host: str, port: int, name: str, setting: str) -> None:
-    """Raise LaunchError where somebody else holds the port."""
+@contextmanager
+def naming_a_full_disk() -> Iterator[None]:
+    """Whatever fails within while the disk is full raises LaunchError: the disk is the reason."""
+    try:
+        yield
+    except Exception as error:
+        folder = settings.VAR_DIR
+        # The servers' data may be a link to another disk.
+        places = [place for place in (folder, folder / "embedded" / "data") if place.exists()]
+        if all(shutil.disk_usage(place).free > ROOM for place in places):
+            raise
+        raise LaunchError(
+            f"The disk is full: make room for {folder}, or choose another folder with VAR_DIR."
+        ) from error
+
+
+def check_port(host: str, port: str, name: str, setting: str) -> None:
+    """Raise LaunchError where this is no port, or somebody else holds it."""
+    if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise LaunchError(f"{name} can't listen at {host}:{port}: correct {setting}.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((host, int(port)))
         except OSError as error:
             raise LaunchError(
                 f"{name} can't have port {port} of {host} ({error.strerror}): free it, or choose "
@@ -62,7 +83,7 @@ def supervisor(*, logs: Path | None = None, **extra: str) -> Supervisor:
 
 def web_url(environ: Mapping[str, str] = os.environ) -> str:
     """Where the web process answers."""
-    return f"http://{environ.get('HOST', '127.0.0.1')}:{environ.get('PORT', '8000')}"
+    return f"http://{environ.get('HOST') or '127.0.0.1'}:{environ.get('PORT') or '8000'}"
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:

@@ -115,7 +115,7 @@ def log_to(path: Path) -> None:
 
 def choose_web_url() -> str:
     """Where the web server will be. Raises LaunchError where it can't be there."""
-    host = os.environ.get("HOST", "127.0.0.1")
+    host = os.environ.get("HOST") or "127.0.0.1"
     port = choose_port(host, "8000", os.environ.get("PORT"), "The web server", "PORT")
     return f"http://{host}:{port}"
 
@@ -130,10 +130,8 @@ def choose_flower_address() -> str:
 def choose_port(host: str, usual: str, asked: str | None, name: str, setting: str) -> int:
     """The port that was asked for, else the usual one if it is free, else any."""
     port = asked or usual
-    if not (port.isdecimal() and 0 < int(port) < 2**16):
-        raise launch.LaunchError(f"{setting} names no port: {port!r}.")
     try:
-        launch.check_port(host, int(port), name, setting)
+        launch.check_port(host, port, name, setting)
     except launch.LaunchError:
         if asked:
             raise

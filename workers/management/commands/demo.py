@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from workers.demo.report import Report
 from workers.demo.show import play
-from workers.launch import LaunchError
+from workers.launch import LaunchError, naming_a_full_disk
 
 
 class Command(BaseCommand):
@@ -17,7 +17,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         try:
-            went_well = play(Report(), once=once)
+            with naming_a_full_disk():
+                went_well = play(Report(), once=once)
         except LaunchError as error:
             raise CommandError(str(error)) from error
         if not went_well:

@@ -14,14 +14,18 @@ class Command(BaseCommand):
     help = "Runs web, workers, beat and Flower on this machine until Ctrl-C; data is kept in var/."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        url = launch.web_url()
-        host, _, port = url.removeprefix("http://").rpartition(":")
         try:
-            launch.check_port(host, int(port), "The web server", "PORT")
-            flower_host, _, flower_port = settings.FLOWER_ADDRESS.rpartition(":")
-            launch.check_port(flower_host, int(flower_port), "Flower", "FLOWER_ADDRESS")
+            with launch.naming_a_full_disk():
+                self._run()
         except launch.LaunchError as error:
             raise CommandError(str(error)) from error
+
+    def _run(self) -> None:
+        url = launch.web_url()
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        launch.check_port(host, port, "The web server", "PORT")
+        flower_host, _, flower_port = settings.FLOWER_ADDRESS.rpartition(":")
+        launch.check_port(flower_host, flower_port, "Flower", "FLOWER_ADDRESS")
         password = launch.prepare()
         with launch.supervisor(PUBLIC_URL=os.environ.get("PUBLIC_URL", url)):
             self._say_where(url, password)
