@@ -116,7 +116,9 @@ def check_beat() -> None:
 
 
 def check_workers() -> None:
-    _check_sign(last_signs(_sweeps())[1], MISSED_RUNS)
+    """Each sweep by itself: those that send may live while those that visit are gone."""
+    for sweep in _sweeps():
+        _check_sign(last_signs([sweep])[1], MISSED_RUNS)
 
 
 def _sweeps() -> list[str]:

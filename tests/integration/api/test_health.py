@@ -20,7 +20,8 @@ from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_target
 from workers.ledger import slots
 
-SWEEP = "scraping.visit_due_targets"
+SWEEPS = ("scraping.visit_due_targets", "notifications.sweep")
+SWEEP = SWEEPS[0]
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
@@ -36,11 +37,11 @@ def sick(client: Client) -> set[str]:
     return {name for name, word in checks(client)[1].items() if word != "healthy"}
 
 
-def run_sweep(now: dt.datetime) -> None:
+def run_sweep(now: dt.datetime, sweep: str) -> None:
     """A beat has ticked and a worker has run."""
-    slots.open_slots(slots={SWEEP: now})
+    slots.open_slots(slots={sweep: now})
     claim = slots.claim(
-        job=SWEEP, slot=now, now=now, lease=dt.timedelta(minutes=1), task_id="1", worker="w"
+        job=sweep, slot=now, now=now, lease=dt.timedelta(minutes=1), task_id="1", worker="w"
     )
     assert claim is not None
     slots.finish(claim=claim, now=now)
@@ -49,7 +50,8 @@ def run_sweep(now: dt.datetime) -> None:
 @pytest.fixture
 def alive(ledger: sa.Engine, now: dt.datetime) -> None:
     """Everything runs."""
-    run_sweep(now)
+    for sweep in SWEEPS:
+        run_sweep(now, sweep)
 
 
 def test_all_is_well_where_everything_runs(client: Client, alive: None) -> None:
@@ -86,8 +88,19 @@ def test_a_beat_and_workers_that_fell_silent_are_noticed(
     assert sick(client) == set()
     move_clock(2 * interval)
     assert sick(client) == {"beat"}
-    run_sweep(clock.now())
+    for sweep in SWEEPS:
+        run_sweep(clock.now(), sweep)
     slots.open_slots(slots={SWEEP: move_clock(health.MISSED_RUNS * interval)})
+    assert sick(client) == {"workers"}
+
+
+@pytest.mark.parametrize("silent", SWEEPS)
+def test_workers_of_one_queue_do_not_stand_for_those_of_another(
+    client: Client, ledger: sa.Engine, now: dt.datetime, silent: str
+) -> None:
+    for sweep in SWEEPS:
+        if sweep != silent:
+            run_sweep(now, sweep)
     assert sick(client) == {"workers"}
 
 
