@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django_ratelimit.core import get_usage
@@ -66,12 +68,7 @@ def limited(group: str, rate: str) -> Callable[[View], View]:
             try:
                 limit(request, group=group, rate=rate)
             except TooManyError as error:
-                return HttpResponse(
-                    str(error.detail),
-                    status=error.status_code,
-                    content_type="text/plain; charset=utf-8",
-                    headers={"Retry-After": str(error.wait)},
-                )
+                return refusal(error)
             return view(request)
 
         return bounded
@@ -79,9 +76,33 @@ def limited(group: str, rate: str) -> Callable[[View], View]:
     return decorate
 
 
-def limit_guesses(request: Request, *, account: str) -> None:
+def refusal(error: TooManyError | UncountableError) -> HttpResponse:
+    """What pages and feeds answer then, in plain text."""
+    headers = {"Retry-After": str(error.wait)} if isinstance(error, TooManyError) else {}
+    return HttpResponse(
+        str(error.detail),
+        status=error.status_code,
+        content_type="text/plain; charset=utf-8",
+        headers=headers,
+    )
+
+
+def limit_guesses(request: HttpRequest | Request, *, account: str) -> None:
     """Count an attempt to sign in to `account`; raises TooManyError or UncountableError."""
-    address = request.META["REMOTE_ADDR"]
+    account = account.upper()  # as PostgreSQL compares them: a dotless i is an I to it
+    address = address_of(request)
     keys = {"address": "", "account at address": f"{account} {address}", "account": account}
     for group, rate in GUESSES.items():
         limit(request, group=f"guess {group}", rate=rate, who=keys[group], guarded=True)
+
+
+def address_of(request: HttpRequest | Request) -> str:
+    """Who asks: the peer; behind a proxy, whom the proxy itself (so the last) says it is."""
+    peer: str = request.META["REMOTE_ADDR"]
+    if not settings.BEHIND_PROXY:
+        return peer
+    named = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(named))
+    except ValueError:
+        return peer

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
     path("", include("api.urls")),
+    path("admin/", admin.site.urls),
 ]
 handler400 = "api.errors.bad_request"
 handler403 = "api.errors.forbidden"

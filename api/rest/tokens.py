@@ -46,7 +46,7 @@ class TokenView(APIView):
         credentials = CredentialsSerializer(data=request.data)
         credentials.is_valid(raise_exception=True)
         email, password = credentials.validated_data.values()
-        limit_guesses(request, account=email.casefold())
+        limit_guesses(request, account=email)
         user = authenticate(email=email, password=password)
         if not isinstance(user, User):
             raise AuthenticationFailed("There is no user with this address and password.")

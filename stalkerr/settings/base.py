@@ -121,6 +121,9 @@ CACHES = {
     "buckets": {**_CACHE, "LOCATION": BUCKETS_URL},
 }
 RATELIMIT_USE_CACHE = "buckets"
+RATELIMIT_IP_META_KEY = "api.throttling.address_of"
+# Believe what the proxy in front of us says of who asks, and how.
+BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", default=False)
 
 # -- doors -----------------------------------------------------------------------------------
 SECRET_KEY: str

@@ -9,6 +9,7 @@ from typing import Any
 import jwt
 import pytest
 from django.conf import settings
+from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -119,6 +120,55 @@ def test_addresses_of_one_ipv6_network_count_as_one(anybody: APIClient) -> None:
     assert answers[-1] == 429
     other = ask(anybody, "nobody@example.org", REMOTE_ADDR="2001:db8:1:3::1")
     assert other.status_code == 401
+
+
+def test_another_spelling_of_an_account_has_no_guesses_of_its_own(
+    alice: User, anybody: APIClient
+) -> None:
+    spelt = "al\u0131ce@example.org"  # PostgreSQL's upper case of it is Alice's
+    assert ask(anybody, spelt).status_code == 200
+    for n in range(9):
+        ask(anybody, alice.email, f"guess {n}")
+    assert ask(anybody, spelt).status_code == 429
+
+
+def test_behind_a_proxy_those_count_whom_it_names_last(
+    anybody: APIClient, settings: Settings
+) -> None:
+    settings.BEHIND_PROXY = True
+
+    def try_door(named: str) -> int:
+        headers = {"X-Forwarded-For": named} if named else {}
+        return int(ask(anybody, "nobody@example.org", headers=headers).status_code)
+
+    assert [try_door(f"10.1.1.{n}, 10.0.0.1") for n in range(11)] == [401] * 10 + [429]
+    assert [try_door("10.0.0.2"), try_door("rubbish"), try_door("")] == [401] * 3
+
+
+def test_behind_a_proxy_readers_have_limits_of_their_own(
+    anybody: APIClient, settings: Settings
+) -> None:
+    settings.BEHIND_PROXY = True
+    first, other = {"X-Forwarded-For": "10.0.0.1"}, {"X-Forwarded-For": "10.0.0.2"}
+    answers = [anybody.get("/api/upcoming", headers=first).status_code for _ in range(101)]
+    assert answers == [200] * 100 + [429]
+    assert anybody.get("/api/upcoming", headers=other).status_code == 200
+
+
+def test_guesses_at_the_admins_door_count_as_well(staff: User, client: Client) -> None:
+    def sign_in(password: str) -> int:
+        form = {"username": staff.email, "password": password}
+        return int(client.post("/admin/login/", form).status_code)
+
+    assert [sign_in(f"guess {n}") for n in range(10)] == [200] * 10
+    assert sign_in(PASSWORD) == 429
+    assert client.get("/admin/login/").status_code == 200
+
+
+def test_the_admins_door_opens_for_a_password(staff: User, client: Client) -> None:
+    form = {"username": staff.email, "password": PASSWORD, "next": "/admin/"}
+    assert client.post("/admin/login/", form).status_code == 302
+    assert client.get("/admin/").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
