@@ -1,5 +1,6 @@
 """Request bodies. Their size is bounded by DATA_UPLOAD_MAX_MEMORY_SIZE, here goes their depth."""
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -8,7 +9,7 @@ from rest_framework.parsers import JSONParser
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON that does not exhaust the stack."""
+    """JSON that does not exhaust the stack, of text that an answer can repeat."""
 
     def parse(
         self,
@@ -17,6 +18,10 @@ class BoundedJSONParser(JSONParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         try:
-            return super().parse(stream, media_type, parser_context)
+            body = super().parse(stream, media_type, parser_context)
+            json.dumps(body, ensure_ascii=False).encode()
         except RecursionError as error:
             raise ParseError("This JSON is nested too deeply.") from error
+        except UnicodeEncodeError as error:
+            raise ParseError("This JSON holds halves of characters.") from error
+        return body

@@ -1,6 +1,6 @@
 """/api/channels"""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.db import transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from api.rest.owned import OwnedViewSet
+from catalog.normalise import clean
 from notifications.channels.base import ConfigError
 from notifications.channels.registry import CHANNELS
 from notifications.models import Channel, Delivery, Message
@@ -21,6 +22,8 @@ from notifications.registration import change_channel, register_channel, shown_c
 from notifications.services import enable_channel, replay_held
 from stalkerr import clock
 from workers.hints import hint
+
+NAME_MAX: Final = 100
 
 
 class DisabledError(APIException):
@@ -42,7 +45,7 @@ class ChannelSerializer(serializers.Serializer[Channel]):
     kind = serializers.ChoiceField(
         choices=[(kind, channel.label) for kind, channel in CHANNELS.items()]
     )
-    name = serializers.CharField(max_length=100, allow_blank=True, default="")
+    name = serializers.CharField(max_length=NAME_MAX, allow_blank=True, default="")
     config = ConfigField(
         help_text="email: address. webhook: url, secret (made if left out, and shown only in the "
         "answer to its creation). discord: url. In a change, what is left out stays."
@@ -58,6 +61,11 @@ class ChannelSerializer(serializers.Serializer[Channel]):
         if self.instance is not None and kind != self.instance.kind:
             raise serializers.ValidationError("A channel keeps its kind; make another channel.")
         return kind
+
+    def validate_name(self, name: str) -> str:
+        if len(clean(name)) > NAME_MAX:  # composing some letters takes more characters
+            raise serializers.ValidationError(f"This may have {NAME_MAX} characters at most.")
+        return name
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -57,8 +58,12 @@ class Email(Channel[Config]):
         try:
             validate_email(fields["address"])
             fields["address"].encode("ascii")
-        except (ValidationError, UnicodeError) as error:
+            # Some that the rule above takes can't stand in a header, or not as they are.
+            is_plain = Address(addr_spec=fields["address"]).addr_spec == fields["address"]
+        except (ValidationError, ValueError, HeaderParseError) as error:
             raise ConfigError({"address": "This is not an e-mail address."}) from error
+        if not is_plain:
+            raise ConfigError({"address": "This is not an e-mail address."})
         return Config(**fields)
 
     def destination(self, config: Config) -> str:

@@ -143,6 +143,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "api.rest.paging.KeysetPagination",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: /api/schema says all there is to say
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "api.errors.problem_details",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

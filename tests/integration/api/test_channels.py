@@ -138,6 +138,11 @@ def test_channels_of_one_host_share_their_destination(
             "config.url",
             "This is not",
         ),
+        (HOOK | {"name": "\u0958" * 51}, "name", "This may have 100 characters at most."),
+        *(
+            ({"kind": "email", "config": {"address": address}}, "config.address", "This is not an")
+            for address in ('""@example.org', '"\x01"@example.org')
+        ),
         (HOOK | {"name": "x" * 101}, "name", "Ensure this field has no more than 100 characters."),
     ],
 )

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from tests.factories import make_channel
 from tests.integration.api.conftest import ClientOf
+from tests.people import make_user
 
 
 def test_an_unknown_path_is_a_problem(anybody: APIClient) -> None:
@@ -35,6 +36,29 @@ def test_a_method_that_is_not_offered_is_a_problem(anybody: APIClient) -> None:
 def test_only_json_is_taken(anybody: APIClient, content_type: str, status: int) -> None:
     answer = anybody.generic("POST", "/api/token", "a=b", content_type=content_type)
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"kind": "\\ud800", "query": "x"}',
+        '{"kind": "author", "query": "x", "marketplaces": ["\\udfff"]}',
+        '{"kind": "author", "query": "x", "\\ud800": 1}',
+    ],
+)
+def test_what_no_answer_could_repeat_is_the_askers_fault(
+    alice: User, client_of: ClientOf, body: str
+) -> None:
+    answer = client_of(alice).generic("POST", "/api/watches", body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/upcoming", "/api/channels", "/api/channels/{id}"])
+def test_nothing_is_told_by_way_of_options(client_of: ClientOf, path: str) -> None:
+    channel = make_channel(make_user("alice"))
+    answer = client_of(channel.user).options(path.format(id=channel.id))
+    assert (answer.status_code, answer.json()["status"]) == (405, 405)
 
 
 def test_what_breaks_half_way_is_a_problem_without_details_and_leaves_nothing(
