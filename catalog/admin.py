@@ -143,6 +143,13 @@ class WatchAdmin(ModelAdmin):
         *("event_kinds", "include_announced", "per_edition", "muted", "snoozed_until"),
     )
 
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Watch | None:
+        """The row; locked until the commit where it is to be written, or an edit revives one that ends."""
+        watch: Watch | None = super().get_object(request, *args, **kwargs)
+        if watch is None or request.method != "POST":
+            return watch
+        return Watch.objects.select_for_update().filter(pk=watch.pk).first()
+
     def get_inlines(self, request: HttpRequest, obj: Watch | None) -> tuple[type, ...]:
         return (QueryInline,) if obj else ()
 

@@ -17,6 +17,11 @@ def tidy_query(kind: str, query: str) -> str:
     return tidied.upper() if kind == "asin" else tidied
 
 
+def tidy_languages(languages: Sequence[str]) -> list[str]:
+    """`languages` as audiobooks have theirs: lower-case words, each once."""
+    return list(dict.fromkeys(clean(language).lower() for language in languages))
+
+
 def watch_errors(
     *, kind: str, query: str, asin: str, excluded_words: Sequence[str]
 ) -> dict[str, str]:

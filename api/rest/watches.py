@@ -11,8 +11,7 @@ from api.rest.owned import OwnedViewSet
 from catalog import marketplaces
 from catalog.models import ReleaseEvent, Watch
 from catalog.models.watch import default_event_kinds, default_marketplaces
-from catalog.normalise import clean
-from catalog.watch_rules import LIST_MAX, TEXT_MAX, tidy_query, watch_errors
+from catalog.watch_rules import LIST_MAX, TEXT_MAX, tidy_languages, tidy_query, watch_errors
 from catalog.watching import end_watch, save_watch
 from notifications.models import Channel
 from notifications.registration import route_watch
@@ -90,7 +89,7 @@ class WatchSerializer(serializers.Serializer[Watch]):
         return list(dict.fromkeys(codes))
 
     def validate_languages(self, languages: list[str]) -> list[str]:
-        return list(dict.fromkeys(clean(language).lower() for language in languages))
+        return tidy_languages(languages)
 
     def validate_event_kinds(self, kinds: list[str]) -> list[str]:
         return list(dict.fromkeys(kinds))

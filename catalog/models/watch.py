@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from catalog import marketplaces
 from catalog.models.event import ReleaseEvent
-from catalog.watch_rules import tidy_query, watch_errors
+from catalog.watch_rules import tidy_languages, tidy_query, watch_errors
 
 
 def default_marketplaces() -> list[str]:
@@ -93,8 +93,9 @@ class Watch(models.Model):
         return f"{self.kind} {self.query}"
 
     def clean(self) -> None:
-        """Tidy the query; ValidationError with a sentence per field that can't be meant so."""
+        """Tidy query and languages; ValidationError with a sentence per field that can't be meant so."""
         self.query = tidy_query(self.kind, self.query)
+        self.languages = tidy_languages(self.languages)
         errors = watch_errors(
             kind=self.kind,
             query=self.query,

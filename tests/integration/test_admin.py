@@ -179,6 +179,12 @@ def test_a_watch_that_can_not_be_meant_is_refused(
     assert not Watch.objects.exists()
 
 
+def test_a_saved_watch_has_languages_as_audiobooks_have_them(office: Client, alice: User) -> None:
+    form = watch_form(alice, languages=" German ,FRENCH,german")
+    assert office.post(page(Watch, "add"), form).status_code == 302
+    assert Watch.objects.get().languages == ["german", "french"]
+
+
 def act(office: Client, model: Any, action: str) -> int:
     ids = list(model.objects.values_list("id", flat=True))
     answer = office.post(page(model, "changelist"), {"action": action, "_selected_action": ids})

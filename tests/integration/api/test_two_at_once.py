@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
 from rest_framework.test import APIClient
 
+from accounts.models import User
 from catalog.models import Watch
 from catalog.watching import end_watch
 from tests.factories import make_watch
@@ -41,5 +44,33 @@ def test_an_edit_does_not_revive_a_watch_that_ends_meanwhile(client_of: ClientOf
             edit: Future[Any] = others.submit(mute, client, watch)
             wait_until(is_somebody_waiting)
         assert edit.result(timeout=20) == 404
+    watch.refresh_from_db()
+    assert watch.ended_at is not None
+
+
+def save_in_admin(staff: User, watch: Watch) -> int:
+    form = {"kind": "author", "query": "Somebody else", "marketplaces": "us"}
+    names = ("INITIAL", "TOTAL")
+    form |= {f"queries-{name}_FORMS": "0" for name in names}
+    office = Client()
+    office.force_login(staff)
+    try:
+        path = reverse("admin:catalog_watch_change", args=[watch.id])
+        return int(office.post(path, form | {"event_kinds": "announced"}).status_code)
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_does_an_edit_in_the_admin() -> None:
+    now = dt.datetime.now(dt.UTC)
+    watch = make_watch(make_user("alice"), now=now)
+    staff = make_user("staff", is_staff=True, is_superuser=True)
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            end_watch(watch=watch, now=now)
+            edit: Future[Any] = others.submit(save_in_admin, staff, watch)
+            wait_until(is_somebody_waiting)
+        assert edit.result(timeout=20) == 403
     watch.refresh_from_db()
     assert watch.ended_at is not None
