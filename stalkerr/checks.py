@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from stalkerr import crypto, sql
@@ -35,6 +36,20 @@ def connections_needed() -> int:
     web = env.int("WEB_WORKERS", default=1) * (env.int("WEB_POOL", default=10) + 2)
     children = env.int("TELL_WORKERS", default=2) + env.int("SCRAPE_WORKERS", default=2)
     return int(web + 4 * children)
+
+
+def check_secrets(**_: Any) -> list[CheckMessage]:
+    """Secrets that could be guessed: a variable that is set to nothing counts as given."""
+    lengths = {"JWT_KEY": 32, "FLOWER_PASSWORD": 12}  # an empty METRICS_TOKEN opens nothing
+    return [
+        Error(
+            f"{name} has fewer than {least} characters.",
+            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'",
+            id="stalkerr.E003",
+        )
+        for name, least in lengths.items()
+        if len(getattr(settings, name)) < least
+    ]
 
 
 def check_channel_keys(**_: Any) -> list[CheckMessage]:

@@ -10,3 +10,4 @@ class WorkersConfig(AppConfig):
     def ready(self) -> None:
         register(checks.check_connections, Tags.database)
         register(checks.check_channel_keys, Tags.security)
+        register(checks.check_secrets, Tags.security)

@@ -135,6 +135,14 @@ def test_pools_that_do_not_fit_the_server_are_refused(monkeypatch: pytest.Monkey
     assert error.id == "stalkerr.E001"
 
 
+@pytest.mark.parametrize("name", ["JWT_KEY", "FLOWER_PASSWORD"])
+def test_a_secret_that_can_be_guessed_is_refused(settings: Settings, name: str) -> None:
+    assert checks.check_secrets() == []
+    setattr(settings, name, "")
+    (error,) = checks.check_secrets()
+    assert (error.id, name in error.msg) == ("stalkerr.E003", True)
+
+
 def test_a_channel_key_that_is_none_is_refused(settings: Settings) -> None:
     assert checks.check_channel_keys() == []
     settings.CHANNEL_KEYS = ["short"]
