@@ -2,8 +2,11 @@
 
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
+
+from api.edge import bounded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
 
-application = get_asgi_application()
+application = bounded(get_asgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

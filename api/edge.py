@@ -1,0 +1,35 @@
+"""What stands before Django: it takes all of a body to disk before it looks at its size."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def bounded(application: Application, limit: int) -> Application:
+    """`application`, for which bodies end at `limit` bytes: a longer one is 413, its rest unread."""
+
+    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+        size = 0
+
+        async def receive_some() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            return message if size <= limit else {"type": "http.disconnect"}
+
+        await application(scope, receive_some, send)
+        if size > limit:  # it gave up before it answered
+            await _refuse(send)
+
+    return edge
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": b"This is too large."})

@@ -1,0 +1,53 @@
+"""What stands before Django."""
+
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings
+
+from stalkerr.asgi import application
+
+PIECE = 100_000
+
+
+class Sender:
+    """Somebody who sends pieces of a body without end, and what they are answered."""
+
+    def __init__(self, pieces: int) -> None:
+        self.left = pieces
+        self.taken = 0
+        self.answers: list[Any] = []
+
+    async def receive(self) -> dict[str, Any]:
+        if self.left < 0:
+            return {"type": "http.disconnect"}
+        self.left -= 1
+        self.taken += PIECE
+        return {"type": "http.request", "body": b"x" * PIECE, "more_body": self.left >= 0}
+
+    async def send(self, message: Any) -> None:
+        self.answers.append(message)
+
+    def post(self, path: str) -> int:
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"host", b"testserver"), (b"content-type", b"text/plain")],
+        }
+        async_to_sync(application)(scope, self.receive, self.send)
+        return int(self.answers[0]["status"])
+
+
+@pytest.mark.parametrize("path", ["/", "/api/token", "/static/x"])
+def test_of_an_endless_body_no_more_is_taken_than_may_be(path: str) -> None:
+    sender = Sender(pieces=200)
+    assert sender.post(path) == 413
+    assert sender.taken <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE + PIECE
+    assert len(sender.answers) == 2
