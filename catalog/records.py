@@ -190,12 +190,30 @@ def update_facts(
     fetched_at: dt.datetime,
     now: dt.datetime,
 ) -> None:
-    """Write the merged facts, match keys and search words of changed audiobooks."""
+    """Write the merged facts, match keys and search words of changed audiobooks.
+
+    One that is not out and whose author or series becomes known only now is announced once more:
+    those who watch them could not be found before, and all others have been told (`Told`).
+    """
     if not changes:
         return
     columns = ", ".join(f"{name} = n.{name}" for name in _FACTS)
     sql.rows(
         f"""
+        WITH n AS MATERIALIZED (
+            SELECT * FROM jsonb_to_recordset(%(records)s) AS r(id bigint, title text, subtitle text,
+                language text, publisher text, format_type text, content_type text,
+                delivery_type text, cover_url text, summary text, sku text, isbn text, url text,
+                release_date date, publication_at timestamptz, launched_at timestamptz,
+                runtime_minutes int, genres jsonb, metadata jsonb, match_keys text[], folded text,
+                fingerprint text, revision int, title_words text, other_words text, is_out boolean)
+        ), again AS (
+            UPDATE release_events e SET fanned_out_at = NULL, fanned_through = 0
+            FROM n JOIN audiobooks old ON old.id = n.id
+            WHERE e.audiobook_id = n.id AND e.kind = 'announced' AND NOT n.is_out
+              AND EXISTS (SELECT FROM unnest(n.match_keys) k
+                          WHERE k ~ '^(author|series)[:~]' AND NOT k = ANY(old.match_keys))
+        )
         UPDATE audiobooks a SET {columns},
             genres = n.genres, metadata = n.metadata, match_keys = n.match_keys, folded = n.folded,
             fingerprint = n.fingerprint, fetched_at = %(fetched_at)s, revision = n.revision,
@@ -203,13 +221,7 @@ def update_facts(
                 || setweight(to_tsvector('simple', n.other_words), 'B'),
             out_at = CASE WHEN n.is_out THEN coalesce(a.out_at, %(now)s) END,
             withdrawn_at = NULL
-        FROM jsonb_to_recordset(%(records)s) AS n(id bigint, title text, subtitle text,
-            language text, publisher text, format_type text, content_type text, delivery_type text,
-            cover_url text, summary text, sku text, isbn text, url text, release_date date,
-            publication_at timestamptz, launched_at timestamptz, runtime_minutes int, genres jsonb,
-            metadata jsonb, match_keys text[], folded text, fingerprint text, revision int,
-            title_words text, other_words text, is_out boolean)
-        WHERE a.id = n.id
+        FROM n WHERE a.id = n.id
         """,  # noqa: S608 (column names of ours)
         {
             "records": json.dumps(

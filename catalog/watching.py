@@ -7,8 +7,9 @@ from django.db import transaction
 
 from catalog.keys import WatchMatch, store_query, watch_match, word_keys
 from catalog.links import learn_ids, lock_names
-from catalog.models import Audiobook, Contributor, Series, Watch, WatchKey, WatchQuery
+from catalog.models import Contributor, Series, Watch, WatchKey, WatchQuery
 from catalog.normalise import name_key
+from stalkerr import sql
 
 
 def save_watch(*, watch: Watch, now: dt.datetime) -> Watch:
@@ -52,9 +53,15 @@ def _match(watch: Watch) -> WatchMatch:
 
 def _rarity(keys: Sequence[str]) -> dict[str, int]:
     """In how many audiobooks each key is found (counted to 10,000)."""
-    return {
-        key: Audiobook.objects.filter(match_keys__contains=[key])[:10_000].count() for key in keys
-    }
+    counted = sql.rows(
+        """
+        SELECT k, (SELECT count(*) FROM (SELECT FROM audiobooks WHERE match_keys @> ARRAY[k]
+                                         LIMIT 10000) found)
+        FROM unnest(%s::text[]) AS k
+        """,
+        [list(keys)],
+    )
+    return dict(counted)
 
 
 def _write_keys(watch: Watch, match: WatchMatch) -> None:

@@ -172,6 +172,13 @@ def hold(*, channel_ids: list[int]) -> None:
     )
 
 
+def hold_strays(*, now: dt.datetime) -> int:
+    """Hold what a fan-out promised in the moment in which its channel was disabled."""
+    disabled = Channel.objects.filter(disabled_at__gt=now - dt.timedelta(days=1))
+    strays = Delivery.objects.filter(channel__in=disabled, state=Delivery.State.PENDING)
+    return strays.update(state=Delivery.State.HELD)
+
+
 def enable_channel(*, channel: Channel) -> None:
     """Send there again from now on; what was held stays held until it is replayed."""
     Channel.objects.filter(id=channel.id).update(disabled_at=None, disabled_reason="")

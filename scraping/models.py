@@ -65,6 +65,11 @@ class Target(models.Model):
             models.Index(  # scraping.services.claim_due
                 fields=["marketplace", "next_visit_at"], name="target_due"
             ),
+            models.Index(  # claim_due: how many are under way
+                fields=["marketplace", "lease_expires_at"],
+                condition=~Q(lease_expires_at=None),
+                name="target_leased",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
+from catalog.marketplaces import MARKETPLACES
 from catalog.watching import activate
 from scraping import cadence
 from scraping.models import Target, Visit
@@ -79,8 +80,10 @@ def claim_due(*, now: dt.datetime, limit: int) -> list[Claimed]:
         """
         WITH chosen AS MATERIALIZED (
             SELECT t.id FROM (
-                SELECT marketplace, %(limit)s - count(*) FILTER (WHERE lease_expires_at >= %(now)s) AS room
-                FROM targets GROUP BY marketplace) m
+                SELECT code AS marketplace, %(limit)s - (
+                    SELECT count(*) FROM targets t
+                    WHERE t.marketplace = code AND t.lease_expires_at >= %(now)s) AS room
+                FROM unnest(%(marketplaces)s::text[]) AS code) m
             CROSS JOIN LATERAL (
                 SELECT id FROM targets t
                 WHERE t.marketplace = m.marketplace AND t.next_visit_at <= %(now)s
@@ -95,7 +98,12 @@ def claim_due(*, now: dt.datetime, limit: int) -> list[Claimed]:
         FROM chosen WHERE t.id = chosen.id
         RETURNING t.id, t.claim_no
         """,
-        {"now": now, "until": now + settings.VISIT_LEASE, "limit": limit},
+        {
+            "now": now,
+            "until": now + settings.VISIT_LEASE,
+            "limit": limit,
+            "marketplaces": list(MARKETPLACES),
+        },
     )
     return [Claimed(target_id, claim_no) for target_id, claim_no in rows]
 

@@ -26,7 +26,8 @@ worker_soft_shutdown_timeout = 25
 worker_enable_soft_shutdown_on_idle = True
 worker_max_tasks_per_child = 2000
 worker_max_memory_per_child = 400_000  # KiB
-worker_cancel_long_running_tasks_on_connection_loss = True  # safe: every effect is a guarded row
+# A broker that goes away for a moment must not end a child with its sends in flight.
+worker_cancel_long_running_tasks_on_connection_loss = False
 worker_eta_task_limit = 10  # nothing waits in a worker's memory; "due" is a column
 worker_hijack_root_logger = False
 worker_send_task_events = True  # for Flower

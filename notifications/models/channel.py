@@ -55,6 +55,11 @@ class Channel(models.Model):
 
     class Meta:
         db_table = "channels"
+        indexes = [
+            models.Index(  # notifications.services.hold_strays
+                fields=["disabled_at"], condition=~Q(disabled_at=None), name="channel_disabled"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or f"{self.kind} {self.id}"

@@ -22,6 +22,7 @@ def sweep(now: dt.datetime) -> int:
     done = services.cancel_unwanted(now=now)
     done += services.fan_out_again(now=now, limit=AT_ONCE)
     done += services.fan_out_notices(now=now)
+    done += services.hold_strays(now=now)
     events = unprocessed_events(limit=AT_ONCE)
     for event_id in events:
         hint("notifications.fan_out", "tell", event_id=event_id)

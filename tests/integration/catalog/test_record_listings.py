@@ -343,3 +343,13 @@ def test_two_stores_that_show_one_new_asin_at_once_show_one_work() -> None:
     first.finish()
     second.join()
     assert (Audiobook.objects.count(), Work.objects.count()) == (2, 1)
+
+
+def test_a_watch_of_many_words_asks_how_rare_they_are_at_once(
+    alice: User, now: dt.datetime, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_audiobook(now=now, title="The Glass Tide")
+    words = " ".join(f"word{number}" for number in range(40))
+    with django_assert_max_num_queries(20):
+        watch = make_watch(alice, f"the glass {words}", kind="keyword", now=now)
+    assert watch.keys.get().key.startswith("word:word")

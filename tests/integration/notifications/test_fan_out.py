@@ -5,15 +5,16 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from accounts.models import User
 from accounts.services import notify
-from catalog.models import Mark, ReleaseEvent, Watch
+from catalog.listing import SeriesPlace
+from catalog.models import Mark, ReleaseEvent, Watch, WatchKey
 from catalog.services import record_listings
 from catalog.watching import end_watch, save_watch
 from notifications import services
-from notifications.models import Delivery, Refan, Route, Told
+from notifications.models import Channel, Delivery, Refan, Route, Told
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_listing, make_watch
 from tests.people import make_user
@@ -414,3 +415,38 @@ def test_what_is_held_goes_with_its_last_reason(alice: User, now: dt.datetime) -
     services.cancel_unwanted(now=now + 2 * HOUR)
     services.enable_channel(channel=channel)
     assert services.replay_held(channel=channel, now=now + 3 * HOUR) == 0
+
+
+def test_whose_author_or_series_becomes_known_later_is_announced_to_those_who_watch_them(
+    alice: User, bob: User, now: dt.datetime
+) -> None:
+    for user in (alice, bob):
+        make_channel(user)
+    make_watch(alice, "Tides", kind="series", asin="B0SERIES01", now=now)
+    make_watch(bob, "glass", kind="keyword", now=now)
+    asin = make_audiobook(now=now + HOUR, title="Glass Tide", authors=[]).asin
+    fan_out(now + HOUR)
+    assert (promised(alice), promised(bob)) == ([], ["announced"])
+    place = SeriesPlace("B0SERIES01", "Tides", "2")
+    make_audiobook(now=now + 2 * HOUR, asin=asin, title="Glass Tide", authors=[], series=[place])
+    fan_out(now + 2 * HOUR)
+    assert (promised(alice), promised(bob)) == (["announced"], ["announced"])
+
+
+def test_a_key_of_anothers_watch_is_refused(alice: User, bob: User, now: dt.datetime) -> None:
+    watch = make_watch(alice, now=now)
+    WatchKey.objects.create(key="author~x", user_id=bob.id, watch=watch)
+    with pytest.raises(IntegrityError), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_promise_to_a_channel_that_was_disabled_meanwhile_is_held(
+    alice: User, now: dt.datetime
+) -> None:
+    channel = make_channel(alice)
+    make_watch(alice, now=now)
+    make_audiobook(now=now + HOUR)
+    fan_out(now + HOUR)
+    Channel.objects.filter(id=channel.id).update(disabled_at=now + HOUR)
+    assert services.hold_strays(now=now + 2 * HOUR) == 1
+    assert promised(alice) == []

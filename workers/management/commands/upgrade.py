@@ -16,9 +16,14 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:  # several replicas may start at once: one upgrades
             cursor.execute("SELECT pg_advisory_lock(hashtext('stalkerr upgrade'))")
             try:
-                call_command(
-                    "migrate", verbosity=min(options["verbosity"], 1) - 1, interactive=False
-                )
+                call_command("migrate", verbosity=0, interactive=False)
                 migrate.upgrade()
+                # A machine that vanishes inside a transaction must not keep its locks until
+                # TCP gives up.
+                database = connection.ops.quote_name(connection.settings_dict["NAME"])
+                cursor.execute(
+                    f"ALTER ROLE CURRENT_USER IN DATABASE {database} "
+                    "SET idle_in_transaction_session_timeout TO '60s'"
+                )
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(hashtext('stalkerr upgrade'))")
