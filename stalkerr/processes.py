@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0  # seconds between starts
 SETTLED = 60.0  # seconds after which a start counts as a good one
 POLL = 0.1  # seconds
+ASK_AGAIN = 3.0  # seconds
 COLOURS = (36, 33, 35, 32, 34, 31)
 
 
@@ -99,13 +100,15 @@ class Supervisor:
             self._end_all(pipes)
 
     def _end_all(self, pipes: selectors.BaseSelector) -> None:
-        for child in self._children:
-            child.ask_to_end()
-        deadline = time.monotonic() + self._patience
-        while any(child.is_running() for child in self._children):
+        now = time.monotonic()
+        ask_at, deadline = now, now + self._patience
+        while any(child.is_running() for child in self._children) and now <= deadline:
+            if now >= ask_at:  # again after a while: a program may miss it while it loads
+                ask_at = now + ASK_AGAIN
+                for child in self._children:
+                    child.ask_to_end()
             pass_on(pipes, POLL)
-            if time.monotonic() > deadline:
-                break
+            now = time.monotonic()
         for child in self._children:
             child.end_group()
         while pass_on(pipes, POLL):

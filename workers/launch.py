@@ -82,8 +82,10 @@ def supervisor(*, logs: Path | None = None, **extra: str) -> Supervisor:
 
 
 def web_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Where the web process answers."""
-    return f"http://{environ.get('HOST') or '127.0.0.1'}:{environ.get('PORT') or '8000'}"
+    """Where the web process answers; one that listens on every address answers here too."""
+    host = environ.get("HOST") or "127.0.0.1"
+    host = "127.0.0.1" if host in ("0.0.0.0", "::", "[::]") else host  # noqa: S104 (compared)
+    return f"http://{host}:{environ.get('PORT') or '8000'}"
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:

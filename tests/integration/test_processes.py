@@ -58,6 +58,27 @@ def test_a_process_gets_the_time_it_needs_to_finish() -> None:
     assert output.getvalue() == "worker | ready\nworker | finished\n"
 
 
+def test_a_process_that_missed_the_first_word_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "ASK_AGAIN", 0.2)
+    loading = (
+        "import signal, sys\n"
+        "asked = []\n"
+        "def hear(*_):\n"
+        "    asked.append(1)\n"
+        "    if len(asked) > 1: sys.exit('asked twice')\n"
+        "signal.signal(signal.SIGTERM, hear)\n"
+        "print('up', flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    commands = {"loading": [sys.executable, "-c", loading]}
+    with Supervisor(commands, env=environment(), logs=tmp_path):
+        log = tmp_path / "loading.log"
+        wait_until(lambda: log.exists() and "up" in log.read_text())
+    assert "asked twice" in (tmp_path / "loading.log").read_text()
+
+
 def test_what_a_dead_process_left_behind_goes_before_the_next_start(tmp_path: Path) -> None:
     leave = f"[ -e {tmp_path}/left ] && exec sleep 300; sleep 300 & echo $! > {tmp_path}/left"
     with run({"worker": ["/bin/sh", "-c", leave]}) as running:

@@ -23,6 +23,7 @@ def test_what_is_no_address_is_said_in_one_sentence(host: str, port: str) -> Non
 
 def test_host_and_port_that_are_empty_are_the_usual_ones() -> None:
     assert launch.web_url({"HOST": "", "PORT": ""}) == "http://127.0.0.1:8000"
+    assert launch.web_url({"HOST": "::", "PORT": "80"}) == "http://127.0.0.1:80"
 
 
 def test_what_fails_on_a_full_disk_names_the_disk(
