@@ -154,7 +154,7 @@ def test_a_channel_key_that_is_none_is_refused(settings: Settings) -> None:
 def test_connections_that_a_restart_of_postgresql_broke_are_handed_to_nobody() -> None:
     """Proves the guard CONN_HEALTH_CHECKS: without it the next request would fail."""
     connection.close()
-    connection.close_pool()  # whatever earlier tests left in it
+    connection.close_pool()  # type: ignore[attr-defined]  # whatever earlier tests left in it
     sql.rows("SELECT 1")
     connection.close()  # back into the pool, whose connections all end now
     with engine().begin() as other:
