@@ -1,6 +1,6 @@
 """Who you are, and what the system itself must tell you."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -59,12 +59,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
-class NoticeQuerySet(models.QuerySet["Notice"]):
-    def unprocessed(self) -> Self:
-        """Those that nobody has been told about yet."""
-        return self.filter(fanned_out_at=None)
-
-
 class Notice(models.Model):
     """What the system itself has to say: the second outbox, beside ReleaseEvent."""
 
@@ -77,11 +71,9 @@ class Notice(models.Model):
     created_at = models.DateTimeField()
     fanned_out_at = models.DateTimeField(null=True, blank=True)
 
-    objects = NoticeQuerySet.as_manager()
-
     class Meta:
         indexes = [
-            models.Index(  # Notice.objects.unprocessed()
+            models.Index(  # notifications.services.fan_out_notices
                 fields=["id"], condition=models.Q(fanned_out_at=None), name="notice_unprocessed"
             )
         ]

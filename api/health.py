@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -138,17 +138,6 @@ def check_backlog() -> None:
     oldest_at = backlog(now=now).oldest_at
     if oldest_at is not None and now - oldest_at > LATE:
         raise UnhealthyError(f"something waits since {oldest_at}")
-
-
-def _soon(check: Callable[[], None]) -> Callable[[], None]:
-    """The same check, given up where the database takes too long."""
-
-    def bounded() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [DATABASE_PATIENCE * 1000])
-            check()
-
-    return bounded
 
 
 OF_DATABASE: Final = frozenset({"audible_api", "workers", "beat", "oldest_due_message"})

@@ -8,7 +8,7 @@ from unfold.admin import TabularInline
 from accounts.admin import ReadOnlyAdmin
 from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
 from notifications.registration import shown_config
-from notifications.services import disable_channel, enable_channel, replay_held
+from notifications.services import disable_channel, enable_channel, replay_held, resend_failed
 from stalkerr import clock
 from stalkerr.crypto import UnreadableSecretError
 
@@ -113,6 +113,16 @@ class MessageAdmin(ReadOnlyAdmin):
     search_fields = ("=wire_id", "channel__user__email")
     ordering = ("-id",)
     inlines = (AttemptInline,)
+    actions = ("resend",)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_message")
+
+    @admin.action(description="Send failed ones again", permissions=["act"])
+    def resend(self, request: HttpRequest, messages: QuerySet[Message]) -> None:
+        ids = messages.values_list("id", flat=True)
+        count = resend_failed(message_ids=ids, now=clock.now())
+        self.message_user(request, f"{count} messages go out again.")
 
 
 @admin.register(Told)

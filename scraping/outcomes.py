@@ -1,19 +1,7 @@
-"""What a visit can come to. Only `Found` and `Absent` say anything about audiobooks."""
+"""What asking a store can come to, but for a page of listings (scraping/pages.py)."""
 
 import datetime as dt
 from dataclasses import dataclass
-
-from catalog.listing import Listing
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The store listed these. `complete`: nothing more is to be had for this query."""
-
-    listings: tuple[Listing, ...]
-    complete: bool
-    total_results: int | None
-    pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +24,3 @@ class Failed:
 
     reason: str
     blind: bool = False
-
-
-Outcome = Found | Absent | Throttled | Failed

@@ -11,10 +11,6 @@ class ReleaseEventQuerySet(models.QuerySet["ReleaseEvent"]):
         """Those whose fan-out is not finished, oldest first."""
         return self.filter(fanned_out_at=None).order_by("id")
 
-    def unpublished(self) -> Self:
-        """Those without their place in the public order."""
-        return self.filter(published_seq=None)
-
 
 class ReleaseEvent(models.Model):
     class Kind(models.TextChoices):
@@ -57,7 +53,7 @@ class ReleaseEvent(models.Model):
             models.Index(  # ReleaseEventQuerySet.unprocessed
                 fields=["id"], condition=Q(fanned_out_at=None), name="event_unprocessed"
             ),
-            models.Index(  # ReleaseEventQuerySet.unpublished
+            models.Index(  # catalog.services.publish_events
                 fields=["id"], condition=Q(published_seq=None), name="event_unpublished"
             ),
         ]

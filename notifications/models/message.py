@@ -1,18 +1,9 @@
 """What goes over the wire. The states and what moves them: docs/explanation/deliveries.md."""
 
-import datetime as dt
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 
 from notifications.models.channel import Channel, Destination
-
-
-class MessageQuerySet(models.QuerySet["Message"]):
-    def overdue(self, now: dt.datetime) -> Self:
-        """Those whose next attempt should have been made."""
-        return self.filter(state=Message.State.DUE, next_attempt_at__lte=now)
 
 
 class Message(models.Model):
@@ -41,8 +32,6 @@ class Message(models.Model):
     finalized_at = models.DateTimeField(null=True, blank=True)
     remote_id = models.TextField(blank=True)
     reason = models.TextField(blank=True, help_text="Of the last attempt that was not accepted.")
-
-    objects = MessageQuerySet.as_manager()
 
     class Meta:
         db_table = "messages"

@@ -200,6 +200,15 @@ def test_a_watch_is_ended_not_deleted(office: Client, alice: User, now: dt.datet
     assert office.post(page(Watch, "delete", watch.id), {"post": "yes"}).status_code == 403
 
 
+def test_a_failed_message_is_sent_again(office: Client, alice: User, now: dt.datetime) -> None:
+    make_rows(alice, now, 1)
+    Message.objects.update(
+        state="failed", finalized_at=now, lease_expires_at=None, next_attempt_at=None
+    )
+    assert act(office, Message, "resend") == 302
+    assert set(Message.objects.values_list("state", flat=True)) == {"due"}
+
+
 def test_a_channel_is_disabled_enabled_and_emptied(
     office: Client, alice: User, now: dt.datetime
 ) -> None:
