@@ -54,6 +54,7 @@ class Listing:
     summary: str | None = None
     sku: str | None = None
     isbn: str | None = None
+    provenance: str = "audible_api"  # the source that read it (scraping/sources/registry.py)
     raw: dict[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     @property
@@ -62,7 +63,7 @@ class Listing:
         return self.delivery_type == "BookSeries"
 
     def fingerprint(self) -> str:
-        """The same for the same facts, whatever the order of series and genres and the raw rest."""
+        """The same for the same facts, whoever read them, in whatever order series and genres came."""
         facts = (
             (self.marketplace, self.asin, self.url, self.title, self.subtitle, self.language),
             (self.release_date, self.publication_at, self.launched_at, self.publisher),

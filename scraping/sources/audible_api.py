@@ -28,7 +28,13 @@ FALLBACK_GROUPS = (
     "relationships",
     "series",
 )
-_PARAMETERS = {"author": "author", "keyword": "keywords"}
+_PARAMETERS = {
+    "author": "author",
+    "narrator": "narrator",
+    "publisher": "publisher",
+    "genre": "category_id",
+    "keyword": "keywords",
+}
 _THROTTLES = (429, 503, 504)
 
 
@@ -38,6 +44,9 @@ class GroupsRefused(Exception):  # noqa: N818 (an answer, not a fault)
 
 class AudibleApi:
     """Reads queries of every kind from `/1.0/catalog/products`."""
+
+    def parse(self, body: bytes, marketplace: str) -> Page:
+        return parse(body, marketplace)
 
     def start(self, query: Query) -> Pass:
         return Pass(todo=tuple(dict.fromkeys(query.asins)), done=_is_empty_batch(query))

@@ -17,12 +17,18 @@ from typing import Any, Literal, Protocol, Self
 from scraping.outcomes import Absent, Failed, Throttled
 from scraping.pages import Answer, Page
 
-QueryKind = Literal["author", "keyword", "series", "asin", "batch"]
+QueryKind = Literal[
+    "author", "narrator", "publisher", "genre", "keyword", "series", "asin", "batch"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to one marketplace: a name, words or an ASIN in `text`, ASINs for a batch."""
+    """A question to one marketplace.
+
+    In `text`: a name (author, narrator, publisher), a category's id (genre), words (keyword) or an
+    ASIN (series, asin); a batch names its ASINs.
+    """
 
     marketplace: str
     kind: QueryKind
@@ -70,6 +76,9 @@ class Progress:
 
 class Source(Protocol):
     """Reads a store. Pure but for settings: whoever visits it does the fetching."""
+
+    def parse(self, body: bytes, marketplace: str) -> Page:
+        """What one answer holds; raises StoreError or UnreadableAnswerError (scraping/pages.py)."""
 
     def start(self, query: Query) -> Pass:
         """The state before the first step."""
