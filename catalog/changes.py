@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from catalog.listing import CreditLine, Listing, SeriesPlace
 
-# First seen later than this after its release, a title is back catalogue and no news.
+# First seen later than this after its release, a title is back catalogue and no news; first seen
+# later than this after its page went up, its announcement is found late.
 FOUND_LATE_DAYS = 14
+# The source whose facts stand: what the others say fills gaps.
+BEST = "audible_api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,21 @@ class Change:
     news: tuple[News, ...] = field(default=())
 
 
-def compare(known: Known | None, listing: Listing, today: dt.date) -> Change:
-    """Hold a listing against what is known; `today` is the store's calendar day."""
+def compare(
+    known: Known | None, listing: Listing, today: dt.date, *, pages_date: bool = False
+) -> Change:
+    """Hold a listing against what is known; `today` is the store's calendar day.
+
+    What the API said is not undone by a page, but for the date while the API has long been
+    silent (`pages_date`).
+    """
     if known is None:
         return _compare_new(listing, today)
-    facts = merge(known.facts, listing)
+    is_same_source = known.facts.provenance == listing.provenance
+    if is_same_source or listing.provenance == BEST:
+        facts = merge(known.facts, listing)
+    else:
+        facts = fill(known.facts, listing, pages_date=pages_date)
     news = [News("restored", new_date=facts.release_date)] if known.is_withdrawn else []
     is_out = known.is_out
     if moved := _moved(known, facts, today):
@@ -53,7 +66,7 @@ def compare(known: Known | None, listing: Listing, today: dt.date) -> Change:
         # Out earlier than promised is told as "out now", not as a move and then once more.
         news.append(News("out_now", old_date=known.facts.release_date, new_date=facts.release_date))
         is_out = True
-    elif not is_out and _details_changed(known.facts, facts):
+    elif not is_out and is_same_source and _details_changed(known.facts, facts):
         news.append(News("detail_changed"))
     return Change(facts=facts, is_out=is_out, news=tuple(news))
 
@@ -61,11 +74,17 @@ def compare(known: Known | None, listing: Listing, today: dt.date) -> Change:
 def _compare_new(listing: Listing, today: dt.date) -> Change:
     date = listing.release_date
     if date is None or date > today:
-        return Change(listing, is_out=False, news=(News("announced", new_date=date),))
+        news = News("announced", new_date=date, found_late=_has_long_been_up(listing, today))
+        return Change(listing, is_out=False, news=(news,))
     if (today - date).days > FOUND_LATE_DAYS:
         return Change(listing, is_out=True)
     news = News("out_now", new_date=date, found_late=date < today)
     return Change(listing, is_out=True, news=(news,))
+
+
+def _has_long_been_up(listing: Listing, today: dt.date) -> bool:
+    launched = listing.launched_at
+    return launched is not None and (today - launched.date()).days > FOUND_LATE_DAYS
 
 
 def is_past(date: dt.date | None, today: dt.date) -> bool:
@@ -100,6 +119,13 @@ def merge(old: Listing, new: Listing) -> Listing:
     said["credits"] = _merge_credits(old.credits, new.credits)
     said["series"] = _merge_series(old.series, new.series)
     return dataclasses.replace(old, **said)
+
+
+def fill(known: Listing, page: Listing, *, pages_date: bool) -> Listing:
+    """What is known, with what only the page says."""
+    facts = merge(page, known)
+    date = page.release_date if pages_date else None
+    return dataclasses.replace(facts, release_date=date or facts.release_date)
 
 
 def _merge_credits(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.changes import Change, Known
+from catalog.classify import classify
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.normalise import words
@@ -48,6 +49,7 @@ class Row:
     shown_at: dt.datetime  # by the newest answer that we hold
     revision: int
     release_date: dt.date | None
+    provenance: str
     is_out: bool
     is_withdrawn: bool
 
@@ -79,9 +81,11 @@ def insert_missing(
         ), inserted AS (
             INSERT INTO audiobooks (marketplace, asin, work_id, title, subtitle, language, publisher,
                 format_type, content_type, delivery_type, cover_url, summary, sku, isbn, url,
-                genres, metadata, match_keys, folded, fingerprint, fetched_at, revision, first_seen_at)
+                genres, metadata, match_keys, folded, fingerprint, fetched_at, revision, first_seen_at,
+                kind, voice, traits, provenance, work_keys, work_due, work_pinned)
             SELECT marketplace, asin, coalesce(known_work, new_work), title, '', '', '', '', '', '',
-                '', '', '', '', '', '[]', '{}', '{}', '', '', %(fetched_at)s, 0, %(now)s
+                '', '', '', '', '', '[]', '{}', '{}', '', '', %(fetched_at)s, 0, %(now)s,
+                'single', 'unknown', '{}', '', '{}', false, false
             FROM wanted ORDER BY marketplace COLLATE "C", asin COLLATE "C"
             ON CONFLICT (marketplace, asin) DO NOTHING
             RETURNING marketplace, asin, work_id
@@ -118,7 +122,7 @@ def lock(places: Iterable[Place]) -> dict[Place, Row]:
     rows = sql.rows(
         """
         SELECT a.id, a.marketplace, a.asin, a.fingerprint, a.fetched_at, a.revision,
-               a.release_date, a.out_at IS NOT NULL, a.withdrawn_at IS NOT NULL
+               a.release_date, a.provenance, a.out_at IS NOT NULL, a.withdrawn_at IS NOT NULL
         FROM audiobooks a
         WHERE (a.marketplace, a.asin) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
         ORDER BY a.marketplace, a.asin
@@ -179,6 +183,7 @@ def _known(row: Row, record: Sequence[Any]) -> Known:
             SeriesPlace(asin, title, sequence or None) for asin, title, sequence in _parsed(series)
         ),
         raw=_parsed(metadata),
+        provenance=row.provenance,
         **dict(zip(_FACTS, facts, strict=True)),
     )
     return Known(facts=listing, is_out=row.is_out, is_withdrawn=row.is_withdrawn)
@@ -206,7 +211,8 @@ def update_facts(
                 delivery_type text, cover_url text, summary text, sku text, isbn text, url text,
                 release_date date, publication_at timestamptz, launched_at timestamptz,
                 runtime_minutes int, genres jsonb, metadata jsonb, match_keys text[], folded text,
-                fingerprint text, revision int, title_words text, other_words text, is_out boolean)
+                fingerprint text, revision int, title_words text, other_words text, is_out boolean,
+                kind text, voice text, traits text[], provenance text)
         ), again AS (
             UPDATE release_events e SET fanned_out_at = NULL, fanned_through = 0
             FROM n JOIN audiobooks old ON old.id = n.id
@@ -216,6 +222,9 @@ def update_facts(
         )
         UPDATE audiobooks a SET {columns},
             genres = n.genres, metadata = n.metadata, match_keys = n.match_keys, folded = n.folded,
+            kind = n.kind, voice = n.voice, provenance = n.provenance,
+            -- known over editions, not from a listing
+            traits = CASE WHEN 'reissue' = ANY(a.traits) THEN n.traits || ARRAY['reissue'] ELSE n.traits END,
             fingerprint = n.fingerprint, fetched_at = %(fetched_at)s, revision = n.revision,
             search_vector = setweight(to_tsvector('simple', n.title_words), 'A')
                 || setweight(to_tsvector('simple', n.other_words), 'B'),
@@ -237,6 +246,7 @@ def update_facts(
 def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
     facts = change.facts
     titles = folded_titles(facts)
+    sort = classify(facts)
     people = "\n".join(credit.name for credit in facts.credits)
     return {
         "id": row.id,
@@ -251,11 +261,17 @@ def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
         "title_words": " ".join(words(titles))[:_SEARCHED_MAX],
         "other_words": " ".join(words(people))[:_SEARCHED_MAX],
         "is_out": change.is_out,
+        "kind": sort.kind,
+        "voice": sort.voice,
+        "traits": sort.traits,
+        "provenance": facts.provenance,
     }
 
 
-def insert_events(changes: Mapping[Row, Change], now: dt.datetime) -> list[int]:
-    """Write the news down, in page order; returns the events' ids."""
+def insert_events(
+    changes: Mapping[Row, Change], now: dt.datetime, *, held_by: int | None
+) -> list[int]:
+    """Write the news down, in page order; returns the events' ids. `held_by`: catalog/brake.py."""
     records = [
         {
             "audiobook_id": row.id,
@@ -273,13 +289,13 @@ def insert_events(changes: Mapping[Row, Change], now: dt.datetime) -> list[int]:
     rows = sql.rows(
         """
         INSERT INTO release_events (audiobook_id, kind, revision, seen_at, old_date, new_date,
-                                    found_late, unconfirmed, fanned_through)
-        SELECT audiobook_id, kind, revision, %s, old_date, new_date, found_late, false, 0
+                                    found_late, unconfirmed, fanned_through, held_by)
+        SELECT audiobook_id, kind, revision, %s, old_date, new_date, found_late, false, 0, %s
         FROM jsonb_to_recordset(%s) AS n(audiobook_id bigint, kind text, revision int,
             old_date date, new_date date, found_late boolean)
         RETURNING id
         """,
-        [now, json.dumps(records, default=str)],
+        [now, held_by, json.dumps(records, default=str)],
     )
     return [event_id for (event_id,) in rows]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from catalog import links, records
-from catalog.changes import Change, compare
+from catalog.changes import Change, Known, compare
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
 from catalog.models import Audiobook, ReleaseEvent
@@ -25,12 +25,19 @@ class Recorded:
 
 
 def record_listings(
-    *, listings: Iterable[Listing], fetched_at: dt.datetime, now: dt.datetime
+    *,
+    listings: Iterable[Listing],
+    fetched_at: dt.datetime,
+    now: dt.datetime,
+    held_by: int | None = None,
+    pages_date: bool = False,
 ) -> Recorded:
     """Store what a source listed, and write down what of it is news, in one transaction.
 
     The number of statements does not depend on the number of listings. Facts older than what we
-    hold (`fetched_at`) change nothing; a field that a listing lacks clears nothing.
+    hold (`fetched_at`) change nothing; a field that a listing lacks clears nothing. News is held
+    by the visit that brings it (`held_by`) until catalog/brake.py lets it go; `pages_date`:
+    catalog/changes.py, compare.
     """
     page = {(each.marketplace, each.asin): each for each in listings if not each.is_series_object}
     if not page:
@@ -40,12 +47,12 @@ def record_listings(
         new = records.insert_missing(titled, fetched_at, now)
         rows = records.lock(page)
         fresh = [row for row in rows.values() if row.place in new or row.shown_at < fetched_at]
-        changes = _changes(fresh, page, new, now)
-        records.update_facts(changes, _fingerprints(page), fetched_at, now)
+        changes = _changes(fresh, page, new, now, pages_date=pages_date)
+        records.update_facts(changes, _prints_kept(changes, page), fetched_at, now)
         if changes:
             links.link_people(changes)
             links.link_series(changes)
-        event_ids = records.insert_events(changes, now)
+        event_ids = records.insert_events(changes, now, held_by=held_by)
         records.touch([row.id for row in fresh], fetched_at)
     return Recorded(len(new), len(changes) - len(new), tuple(event_ids))
 
@@ -54,20 +61,44 @@ def _fingerprints(page: Mapping[records.Place, Listing]) -> dict[records.Place, 
     return {place: listing.fingerprint() for place, listing in page.items()}
 
 
+def _prints_kept(
+    changes: Mapping[records.Row, Change], page: Mapping[records.Place, Listing]
+) -> dict[records.Place, str]:
+    """The fingerprint of what each changed row was read from; a page leaves the API's standing."""
+    return {
+        row.place: page[row.place].fingerprint()
+        if change.facts.provenance == page[row.place].provenance
+        else row.fingerprint
+        for row, change in changes.items()
+    }
+
+
 def _changes(
     fresh: list[records.Row],
     page: Mapping[records.Place, Listing],
     new: set[records.Place],
     now: dt.datetime,
+    *,
+    pages_date: bool,
 ) -> dict[records.Row, Change]:
     """The changes among freshly seen rows: other facts, or a day that has come."""
     prints = _fingerprints(page)
     touched = [row for row in fresh if prints[row.place] != row.fingerprint or _is_news(row, now)]
     known = records.load_known(row for row in touched if row.place not in new)
-    return {
-        row: compare(known.get(row.id), page[row.place], store_date(row.place[0], now))
-        for row in touched
-    }
+    changes: dict[records.Row, Change] = {}
+    for row in touched:
+        today = store_date(row.place[0], now)
+        before = known.get(row.id)
+        change = compare(before, page[row.place], today, pages_date=pages_date)
+        if not (before and _only_repeats(before, page[row.place], change)):
+            changes[row] = change
+    return changes
+
+
+def _only_repeats(before: Known, listing: Listing, change: Change) -> bool:
+    """Whether a page adds nothing to what the API said."""
+    is_other_source = before.facts.provenance != listing.provenance
+    return is_other_source and not change.news and change.facts == before.facts
 
 
 def _is_news(row: records.Row, now: dt.datetime) -> bool:
@@ -77,7 +108,12 @@ def _is_news(row: records.Row, now: dt.datetime) -> bool:
 
 
 def record_absent(
-    *, marketplace: str, asins: Iterable[str], now: dt.datetime, delay: dt.timedelta
+    *,
+    marketplace: str,
+    asins: Iterable[str],
+    now: dt.datetime,
+    delay: dt.timedelta,
+    held_by: int | None = None,
 ) -> list[int]:
     """Note that the store denied these; the second time, `delay` after the first, withdraw them.
 
@@ -104,8 +140,8 @@ def record_absent(
                 RETURNING a.id, a.revision
             )
             INSERT INTO release_events (audiobook_id, kind, revision, seen_at, found_late,
-                                        unconfirmed, fanned_through)
-            SELECT id, 'withdrawn', revision, %(now)s, false, false, 0 FROM withdrawn
+                                        unconfirmed, fanned_through, held_by)
+            SELECT id, 'withdrawn', revision, %(now)s, false, false, 0, %(held_by)s FROM withdrawn
             RETURNING id
             """,
             {
@@ -113,6 +149,7 @@ def record_absent(
                 "asins": list(asins),
                 "now": now,
                 "long_ago": now - delay,
+                "held_by": held_by,
             },
         )
     return [event_id for (event_id,) in found]
@@ -166,7 +203,7 @@ def publish_events() -> int:
                 UPDATE release_events e SET published_seq = n.seq
                 FROM (SELECT id, row_number() OVER (ORDER BY id)
                              + coalesce((SELECT max(published_seq) FROM release_events), 0) AS seq
-                      FROM release_events WHERE published_seq IS NULL) n
+                      FROM release_events WHERE published_seq IS NULL AND held_by IS NULL) n
                 WHERE e.id = n.id
                 """
         )

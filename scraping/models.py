@@ -26,6 +26,9 @@ class Target(models.Model):
     class Kind(models.TextChoices):
         AUTHOR = "author"
         SERIES = "series"
+        NARRATOR = "narrator"
+        PUBLISHER = "publisher"
+        GENRE = "genre"
         KEYWORD = "keyword"
         ASIN = "asin"
         DUE = "due", "titles due today"
@@ -41,6 +44,12 @@ class Target(models.Model):
         null=True, blank=True, help_text="End of the last complete pass; the first is the baseline."
     )
     failures = models.PositiveIntegerField(default=0, help_text="Visits in a row that saw nothing.")
+    blind_visits = models.PositiveIntegerField(
+        default=0, help_text="In a row that could not see the store; two raise an alarm."
+    )
+    api_failed_since = models.DateTimeField(
+        null=True, blank=True, help_text="The store's API has not answered since; pages are read."
+    )
     products_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")
     claim_no = models.PositiveIntegerField(default=0, help_text="Fencing token of the visit.")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -90,12 +99,19 @@ class Visit(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
     outcome = models.CharField(max_length=16, choices=Outcome)
+    source = models.TextField(default="audible_api", help_text="Who read the store.")
     complete = models.BooleanField(default=False, help_text="The pass came to its end.")
     pages = models.PositiveIntegerField(default=0)
     products = models.PositiveIntegerField(default=0)
     total_results = models.PositiveIntegerField(null=True)
     new = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
+    others = models.PositiveIntegerField(
+        default=0, help_text="Answers to a fuzzy search that were not what it asks for."
+    )
+    capped = models.BooleanField(default=False, help_text="The store showed no more of them.")
+    events = models.PositiveIntegerField(default=0, help_text="Pieces of news.")
+    braked = models.BooleanField(default=False, help_text="Its news is held for a person.")
     detail = models.TextField(blank=True)
 
     class Meta:

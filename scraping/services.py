@@ -37,12 +37,12 @@ def sync_targets(*, now: dt.datetime) -> int:
     with transaction.atomic():
         new = sql.count(
             """
-            INSERT INTO targets (marketplace, kind, query, next_visit_at, failures, products_total,
-                                 claim_no, asins)
-            SELECT DISTINCT marketplace, kind, query, %(now)s::timestamptz, 0, 0, 0, '{}'::text[]
+            INSERT INTO targets (marketplace, kind, query, next_visit_at, failures, blind_visits,
+                                 products_total, claim_no, asins)
+            SELECT DISTINCT marketplace, kind, query, %(now)s::timestamptz, 0, 0, 0, 0, '{}'::text[]
             FROM watch_queries WHERE active_from IS NULL
             UNION
-            SELECT DISTINCT marketplace, 'due', '', %(now)s::timestamptz, 0, 0, 0, '{}'::text[]
+            SELECT DISTINCT marketplace, 'due', '', %(now)s::timestamptz, 0, 0, 0, 0, '{}'::text[]
             FROM watch_queries WHERE active_from IS NULL
             ON CONFLICT (marketplace, kind, query) DO NOTHING
             """,

@@ -71,6 +71,13 @@ class Audiobook(models.Model):
     format_type = models.TextField(blank=True)
     content_type = models.TextField(blank=True)
     delivery_type = models.TextField(blank=True)
+    kind = models.CharField(
+        max_length=20, default="single", help_text="catalog/classify.py: single, part, omnibus, …"
+    )
+    voice = models.CharField(max_length=10, default="unknown", help_text="human, ai, full_cast, …")
+    traits = ArrayField(
+        models.TextField(), default=list, blank=True, help_text="All of it that a watch may hide."
+    )
     cover_url = models.TextField(blank=True)
     summary = models.TextField(blank=True)
     sku = models.TextField(blank=True)
@@ -81,6 +88,18 @@ class Audiobook(models.Model):
         default=dict, blank=True, help_text="The store's record, as it came."
     )
 
+    provenance = models.TextField(
+        default="audible_api", help_text="The source of its facts (scraping/sources/registry.py)."
+    )
+    work_keys = ArrayField(
+        models.TextField(), default=list, editable=False, help_text="catalog/works.py"
+    )
+    work_due = models.BooleanField(
+        default=False, editable=False, help_text="Its other editions are yet to be looked for."
+    )
+    work_pinned = models.BooleanField(
+        default=False, help_text="A person said which work it belongs to; refreshes leave it there."
+    )
     match_keys = ArrayField(
         models.TextField(), default=list, editable=False, help_text="catalog/keys.py"
     )
@@ -116,6 +135,10 @@ class Audiobook(models.Model):
             models.Index(fields=["asin"], name="audiobook_asin"),  # the work of a new edition
             GinIndex(fields=["search_vector"], name="audiobook_search"),  # search()
             GinIndex(fields=["match_keys"], name="audiobook_keys"),  # how rare a word is; previews
+            GinIndex(fields=["work_keys"], name="audiobook_work_keys"),  # works.py: other editions
+            models.Index(  # works.py: those to look at again
+                fields=["id"], condition=models.Q(work_due=True), name="audiobook_work_due"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -131,6 +154,9 @@ class AudiobookCheck(models.Model):
     last_checked_at = models.DateTimeField()
     absent_at = models.DateTimeField(
         null=True, blank=True, help_text="First of two looks that found it gone."
+    )
+    page_checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its page was last read to fill gaps."
     )
 
     class Meta:

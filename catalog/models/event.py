@@ -8,8 +8,12 @@ from django.db.models import Q
 
 class ReleaseEventQuerySet(models.QuerySet["ReleaseEvent"]):
     def unprocessed(self) -> Self:
-        """Those whose fan-out is not finished, oldest first."""
-        return self.filter(fanned_out_at=None).order_by("id")
+        """Those to be told whose fan-out is not finished, oldest first."""
+        return self.filter(fanned_out_at=None, held_by=None).order_by("id")
+
+    def braked(self) -> Self:
+        """Those a visit brought too many of: a person says whether they are told."""
+        return self.exclude(braked_at=None)
 
 
 class ReleaseEvent(models.Model):
@@ -27,9 +31,17 @@ class ReleaseEvent(models.Model):
     seen_at = models.DateTimeField(help_text="When we saw it.")
     old_date = models.DateField(null=True, blank=True)
     new_date = models.DateField(null=True, blank=True)
-    found_late = models.BooleanField(default=False, help_text="It was out before we saw it.")
+    found_late = models.BooleanField(
+        default=False, help_text="Out, or announced long, before we saw it."
+    )
     unconfirmed = models.BooleanField(
         default=False, help_text="Out by its date; the store could not be asked."
+    )
+    held_by = models.BigIntegerField(
+        null=True, blank=True, help_text="Not told yet: of a target's visit that is not over."
+    )
+    braked_at = models.DateTimeField(
+        null=True, blank=True, help_text="Held for a person: its visit brought too much news."
     )
     published_seq = models.BigIntegerField(
         null=True, blank=True, unique=True, help_text="Place in the public order; the cursor."
@@ -48,13 +60,23 @@ class ReleaseEvent(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind="date_moved") | ~Q(new_date=None), name="event_moved_has_a_date"
             ),
+            models.CheckConstraint(
+                condition=Q(braked_at=None) | ~Q(held_by=None), name="event_braked_is_held"
+            ),
         ]
         indexes = [
             models.Index(  # ReleaseEventQuerySet.unprocessed
-                fields=["id"], condition=Q(fanned_out_at=None), name="event_unprocessed"
+                fields=["id"],
+                condition=Q(fanned_out_at=None, held_by=None),
+                name="event_unprocessed",
+            ),
+            models.Index(  # catalog/brake.py: of one visit; what waits for a person
+                fields=["held_by"], condition=~Q(held_by=None), name="event_held"
             ),
             models.Index(  # catalog.services.publish_events
-                fields=["id"], condition=Q(published_seq=None), name="event_unpublished"
+                fields=["id"],
+                condition=Q(published_seq=None, held_by=None),
+                name="event_unpublished",
             ),
         ]
 

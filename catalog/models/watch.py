@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from catalog import marketplaces
+from catalog.classify import HIDDEN_BY_DEFAULT
 from catalog.models.event import ReleaseEvent
 from catalog.watch_rules import tidy_languages, tidy_query, watch_errors
 
@@ -23,6 +24,11 @@ def default_event_kinds() -> list[str]:
     return [kind for kind in ReleaseEvent.Kind.values if kind != ReleaseEvent.Kind.DETAIL_CHANGED]
 
 
+def default_hidden() -> list[str]:
+    """What a new watch does not hear of."""
+    return list(HIDDEN_BY_DEFAULT)
+
+
 class WatchQuerySet(models.QuerySet["Watch"]):
     def of(self, user_id: int) -> Self:
         """A user's own, without those on their way out."""
@@ -33,22 +39,40 @@ class Watch(models.Model):
     class Kind(models.TextChoices):
         AUTHOR = "author"
         SERIES = "series"
+        NARRATOR = "narrator"
+        PUBLISHER = "publisher"
+        GENRE = "genre"
         KEYWORD = "keyword"
         ASIN = "asin"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="watches")
     kind = models.CharField(max_length=16, choices=Kind)
     query = models.TextField(
-        help_text='A name, a series title, words ("a phrase" in quotes), or an ASIN.'
+        help_text='A name, a title, a category\'s id, words ("a phrase" in quotes), or an ASIN.'
     )
     asin = models.CharField(
         max_length=10, blank=True, help_text="Of the author or series, where known."
+    )
+    aliases = ArrayField(
+        models.CharField(max_length=10),
+        default=list,
+        blank=True,
+        help_text="Further ASINs of the same author: pen names, a second page.",
     )
     marketplaces = ArrayField(
         models.CharField(max_length=2, choices=marketplaces.CHOICES), default=default_marketplaces
     )
     languages = ArrayField(
-        models.TextField(), default=list, blank=True, help_text="Empty: every language."
+        models.TextField(),
+        default=list,
+        blank=True,
+        help_text='Empty: the marketplace\'s own; "any": every language.',
+    )
+    hidden = ArrayField(
+        models.TextField(),
+        default=default_hidden,
+        blank=True,
+        help_text="What it does not hear of: podcasts, parts, … (catalog/classify.py).",
     )
     excluded_words = ArrayField(models.TextField(), default=list, blank=True)
     event_kinds = ArrayField(
@@ -123,7 +147,7 @@ class WatchKey(models.Model):
 
 
 class WatchQuery(models.Model):
-    """The query a watch needs in one marketplace, and since when it is heard there."""
+    """A query a watch needs in one marketplace, and since when it is heard there."""
 
     watch = models.ForeignKey(Watch, models.CASCADE, related_name="queries")
     marketplace = models.CharField(max_length=2, choices=marketplaces.CHOICES, db_collation="C")
@@ -136,7 +160,9 @@ class WatchQuery(models.Model):
     class Meta:
         db_table = "watch_queries"
         constraints = [
-            models.UniqueConstraint(fields=["watch", "marketplace"], name="watch_query_once")
+            models.UniqueConstraint(
+                fields=["watch", "marketplace", "kind", "query"], name="watch_query_once"
+            )
         ]
         indexes = [
             models.Index(  # who needs a target; whom its first pass makes active
