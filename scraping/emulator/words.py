@@ -55,11 +55,17 @@ TRANSLATORS = {
     "japanese": "翻訳",
 }
 PUBLISHERS = ("Lamp & Oar Audio", "Pebble House", "Northlight Hörwerk", "Studio Corbeau")
-GENRES = (
-    ("90100000011", "Lanterns & Legends"),
-    ("90100000012", "Far Coasts"),
-    ("90100000013", "Quiet Crimes"),
-)
+# Categories: id, name, the one above. GENRES are those that seeded titles are in.
+CATEGORIES: dict[str, tuple[str, str | None]] = {
+    "90100000011": ("Lanterns & Legends", None),
+    "90100000012": ("Far Coasts", None),
+    "90100000013": ("Quiet Crimes", None),
+    "90100000111": ("Harbour Legends", "90100000011"),
+    "90100001111": ("Drowned Bells", "90100000111"),
+    "90100000121": ("Islands", "90100000012"),
+    "90100000131": ("Village Crimes", "90100000013"),
+}
+GENRES = ("90100000011", "90100000012", "90100000013")
 
 
 def name(rng: random.Random, *, japanese: bool = False) -> str:
@@ -79,3 +85,14 @@ def summary(rng: random.Random, language: str) -> str:
     """A few lines of praise, marked up as stores do."""
     places = ", ".join(title(rng, language) for _ in range(3))
     return f"<p><b>{places} &amp; more.</b></p><p>{title(rng, language)}: <i>unforgettable</i>.</p>"
+
+
+def ladder(category: str) -> list[tuple[str, str]]:
+    """The way from the top down to a category, as (id, name); unknown ones stand alone."""
+    rungs: list[tuple[str, str]] = []
+    rung: str | None = category
+    while rung:
+        title, above = CATEGORIES.get(rung, (f"Category {rung}", None))
+        rungs.insert(0, (rung, title))
+        rung = above
+    return rungs

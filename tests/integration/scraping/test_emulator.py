@@ -15,8 +15,8 @@ from pytest_django import Settings
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES
 from catalog.normalise import fold
+from scraping.emulator.catalogue import EmulatorError
 from scraping.emulator.server import Emulator
-from scraping.emulator.store import EmulatorError
 from scraping.outcomes import Absent, Failed, Throttled
 from scraping.pages import Page
 from scraping.sources.base import Pass, Progress, Query, QueryKind

@@ -191,7 +191,7 @@ def test_a_title_that_is_only_not_listed_is_not_gone(
 ) -> None:
     asin = emulator.announce("us", AUTHOR)
     visit_all(clock)
-    emulator.shelves["us"].products[asin].authors = []
+    emulator.change("us", asin, authors=[])
     for _ in range(3):
         assert visit_all(clock, settings.ABSENCE_DELAY) == []
 
