@@ -1,10 +1,26 @@
-"""What a title is, from what its store says of it. Pure."""
+"""What a title is, from what its store says of it. Pure.
 
-import re
+One kind each, the first that holds: series_placeholder (a whole series, or a volume not even dated:
+nothing to listen to), podcast (by either content field), part (of one work, not a place in a
+series; MultiPartBook is none, that is a long book in several files), omnibus, dramatised, abridged,
+lecture, performance, else single. All that holds are its traits, and what a watch hides goes by
+them: a dramatised part is hidden by whoever hides either.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from catalog.listing import Listing
 from catalog.normalise import fold
+from catalog.roles import FULL_CASTS, UNNAMED, is_ai_voice
+from catalog.title_words import (
+    is_abridged,
+    is_dramatised,
+    is_omnibus,
+    is_part,
+    names_full_cast,
+    plain,
+)
 
 KINDS = (
     "single",
@@ -32,23 +48,53 @@ HIDEABLE = (
 )
 HIDDEN_BY_DEFAULT = ("podcast", "part", "omnibus", "ai_voice", "reissue")
 
-_PODCASTS = ("PodcastParent", "PodcastSeason", "PodcastEpisode", "Periodical")
-_PART = re.compile(r"\b(?:part|teil|partie|parte) \w+ (?:of|von|sur|de|di) \w+\b|\b\d+ of \d+\b")
-_OMNIBUS = re.compile(
-    r"\bomnibus\b|\bbox(?:ed)? ?set\b|\bbooks \d+ \d+\b|\bcomplete series\b|\bsammelband\b"
+_PRECEDENCE = (
+    "series_placeholder",
+    "podcast",
+    "part",
+    "omnibus",
+    "dramatised",
+    "abridged",
+    "lecture",
+    "performance",
 )
-_DRAMATISED = re.compile(r"\bdramati[sz]ed\b|\bfull cast\b|\baudio drama\b|\bhorspiel\b")
-_ABRIDGED = re.compile(r"(?<!un)\babridged\b")
-_RANGE = re.compile(r"\d+(?:\.\d+)?\s*[-–]\s*\d+")
-_AI_VOICE = re.compile(
-    r"\bvirtual voice\b|\bvoz virtual\b|\bvirtuelle stimme\b|\bvoix virtuelle\b|\bvoce virtuale\b"
-    r"|\bvoice replica\b"
-)
+_BY_CONTENT = {
+    "podcast": "podcast",
+    "episode": "podcast",
+    "periodical": "podcast",
+    "newspaper magazine": "podcast",
+    "show": "dramatised",
+    "radio tv program": "dramatised",
+    "lecture": "lecture",
+    "speech": "lecture",
+    "sermon": "lecture",
+    "performance": "performance",
+}
+_BY_DELIVERY = {
+    "bookseries": "series_placeholder",
+    "podcastparent": "podcast",
+    "podcastseason": "podcast",
+    "podcastepisode": "podcast",
+    "periodical": "podcast",
+    "subscription": "podcast",
+    "singlepartissue": "podcast",
+    "multipartissue": "podcast",
+    "audiopart": "part",
+    "bundle": "omnibus",
+}
+_BY_PUBLISHER = {
+    "graphicaudio": "dramatised",
+    "graphic audio": "dramatised",
+    "the great courses": "lecture",
+    "the teaching company": "lecture",
+    "zzz series advisor placeholder": "series_placeholder",
+}
+_PLACEHOLDER_SKUS = ("SE_RIES_", "PL_HLDR_")
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """`traits`: every HIDEABLE word that holds, sorted; a dramatised part has both."""
+    """`kind` of KINDS, `voice` of VOICES; `traits`: every word of HIDEABLE that holds, sorted."""
 
     kind: str
     voice: str
@@ -56,37 +102,53 @@ class Classification:
 
 
 def classify(listing: Listing) -> Classification:
-    """One kind, one voice, and all that a watch may hide it for."""
-    voice = _voice(listing)
-    holds = _kinds(listing)
+    """What it is, who reads it, and all that a watch may hide it for."""
+    texts = [plain(text) for text in (listing.title, listing.subtitle) if text]
+    holds = _stated(listing) | _worded(listing, texts)
+    voice = _voice(listing, texts)
     traits = holds & set(HIDEABLE) | ({"ai_voice"} if voice == "ai" else set())
-    order = ("series_placeholder", "podcast", "part", "omnibus", "dramatised", "abridged")
-    kinds = [kind for kind in (*order, "lecture", "performance") if kind in holds]
-    return Classification(kinds[0] if kinds else "single", voice, tuple(sorted(traits)))
+    kind = next((kind for kind in _PRECEDENCE if kind in holds), "single")
+    return Classification(kind, voice, tuple(sorted(traits)))
 
 
-def _kinds(listing: Listing) -> set[str]:
-    titles = fold(" ".join(filter(None, (listing.title, listing.subtitle))))
-    sequences = [place.sequence or "" for place in listing.series]
-    content = (listing.content_type or "").lower()
+def _stated(listing: Listing) -> set[str]:
+    """What the store's own fields say."""
+    found = {
+        _of(_BY_CONTENT, listing.content_type),
+        _of(_BY_DELIVERY, listing.delivery_type),
+        _of(_BY_PUBLISHER, listing.publisher),
+        "series_placeholder" if (listing.sku or "").startswith(_PLACEHOLDER_SKUS) else "",
+    }
+    return found - {""}
+
+
+def _of(table: Mapping[str, str], field: str | None) -> str:
+    return table.get(fold(field), "") if field else ""
+
+
+def _worded(listing: Listing, texts: list[str]) -> set[str]:
+    """What the title says."""
+    sequences = [place.sequence for place in listing.series if place.sequence]
     holds = {
-        "series_placeholder": listing.is_series_object
-        or (listing.sku or "").startswith(("SE_RIES_", "PL_HLDR_")),
-        "podcast": content == "podcast" or listing.delivery_type in _PODCASTS,
-        "part": _PART.search(titles),
-        "omnibus": _OMNIBUS.search(titles) or any(map(_RANGE.search, sequences)),
-        "dramatised": _DRAMATISED.search(titles) or content in ("show", "radio/tv program"),
-        "abridged": listing.format_type == "abridged" or _ABRIDGED.search(titles),
-        "lecture": content in ("lecture", "speech"),
-        "performance": content == "performance",
+        "part": is_part(texts, sequences),
+        "omnibus": is_omnibus(texts, sequences, listing.language),
+        "dramatised": is_dramatised([*texts, *_series_words(listing)]),
+        "abridged": is_abridged(texts, listing.format_type),
     }
     return {kind for kind, found in holds.items() if found}
 
 
-def _voice(listing: Listing) -> str:
-    narrators = [fold(credit.name) for credit in listing.credits if credit.role == "narrator"]
-    if any(map(_AI_VOICE.search, narrators)):
+def _series_words(listing: Listing) -> list[str]:
+    """Series of plays say so: "Harry Potter (Full-Cast Editions)", place "4, Dramatized Adaptation"."""
+    return [plain(f"{place.title} {place.sequence or ''}") for place in listing.series]
+
+
+def _voice(listing: Listing, texts: list[str]) -> str:
+    """By credit: the store's flag for machine voices is set on hardly any that have one."""
+    narrators = [credit.name for credit in listing.credits if credit.role == "narrator"]
+    if any(map(is_ai_voice, narrators)):
         return "ai"
-    if "full cast" in narrators:
+    folded = {fold(name) for name in narrators}
+    if folded & FULL_CASTS or names_full_cast(texts):
         return "full_cast"
-    return "human" if narrators else "unknown"
+    return "human" if folded - UNNAMED else "unknown"

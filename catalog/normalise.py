@@ -49,11 +49,14 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return _NO_WORD_ASCII.sub(" ", text.lower()).strip()
-    folded = _fold_letters(_UNWANTED.sub("", text))
+    folded = fold_letters(_UNWANTED.sub("", text))
     return " ".join("".join(c if _in_word(c) else " " for c in folded).split())
 
 
-def _fold_letters(text: str) -> str:
+def fold_letters(text: str) -> str:
+    """`text` without case and accents, its punctuation where it was; for rules that need brackets."""
+    if text.isascii():
+        return text.lower()
     lower = unicodedata.normalize("NFKC", text).casefold()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", lower))
     return unicodedata.normalize("NFKC", bare.translate(_INNER_ACCENTS))

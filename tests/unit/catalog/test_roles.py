@@ -28,7 +28,8 @@ from catalog.roles import split_role
             ("Radio Nord - The Last Author Standing", "narrator"),
         ),
         ("Radio Nord - Studio 4", "narrator", ("Radio Nord - Studio 4", "narrator")),
-        ("Ada Lund-Übersetzer", "author", ("Ada Lund-Übersetzer", "author")),
+        ("Ada Lund-Übersetzer", "author", ("Ada Lund", "translator")),
+        ("AdaLund-Übersetzer", "author", ("AdaLund", "translator")),
         ("Mia Berg-Falk", "author", ("Mia Berg-Falk", "author")),
     ],
 )

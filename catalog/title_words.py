@@ -1,0 +1,245 @@
+"""What a title's own words say it is, in the stores' languages. Pure.
+
+Measured on the recorded tables. Every rule would rather let a title through than hide a book that
+somebody waits for: "Promises, Part 3" is a sequel for all we know, "(Part 3 of 3)" is not.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from catalog.normalise import fold_letters, sequence_position
+
+_DASHES = re.compile("[\u2010-\u2015\u2212~〜]")
+_BRACKETED = re.compile(r"[(\[{【].*?[)\]}】]")
+
+_NUMBER_WORDS = {
+    word: number
+    for number, spelt in enumerate(
+        (
+            "one i eins un une uno una um",
+            "two ii zwei deux dos due dois zweiter",
+            "three iii drei trois tres tre",
+            "four iv vier quatre cuatro quattro quatro",
+            "five v funf cinq cinco cinque",
+            "six vi sechs seis sei",
+            "seven vii sieben sept siete sette sete",
+            "eight viii acht huit ocho otto oito",
+            "nine ix neun neuf nueve nove",
+            "ten x zehn dix diez dieci dez",
+        ),
+        start=1,
+    )
+    for word in spelt.split()
+}
+_N = rf"(?:\d{{1,3}}|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
+_END = r"(?=\s*(?:$|[)\]\[(:;,.!/【-]))"
+
+# "of" is what makes a part: of how many it is one.
+_PART = r"(?:part|pt|parts|teil|partie|parte|deel|del|osa|czesc|cz|часть)"
+_OF = r"(?:of|von|sur|de|di|van|av|af|z|su|из|/)"
+_PART_OF_MANY = re.compile(
+    rf"\b{_PART}\.?\s*({_N})\s*{_OF}\s*(?:an?\s+|the\s+|insgesamt\s+)?({_N})\b"
+)
+# Not "Book 1 of 3": that is a place in a series.
+_ONE_OF_MANY = re.compile(r"(\d{1,2})\s*of\s*(\d{1,2})" + _END)
+_WORD_BEFORE = re.compile(r"([^\W\d]+)[.,:#]?\s*\Z")
+_COUNTED = (
+    "book books bk novel novella volume vol volumes band buch tome tomo libro livre livro story "
+    "episode ep season series chapter lesson level no top best day week"
+)
+_COUNTS_VOLUMES = frozenset(_COUNTED.split())
+_FRACTION = re.compile(
+    r"[(\[]\s*(\d{1,2})\s*/\s*(\d{1,2})\s*[)\]]|\bn[o\u00ba\u00b0]?\s*(0\d)/(0\d)\b"
+)
+_PART_IN_BRACKETS = re.compile(rf"[(\[【]\s*{_PART}\.?\s*({_N})\s*[)\]】:,]")
+_PART_OF_VOLUME = re.compile(
+    r"\b(?:book|volume|vol\.?|buch|band|tome|tomo|libro|livre|livro)\s*"
+    rf"{_N}\s*[,:;.(-]?\s*(?:part|teil|partie|parte)\s*{_N}{_END}"
+)
+# Where volumes of a series are called tome, libro, tom or kniga, a part is a part.
+_ROMANCE_PART = re.compile(rf"\b(?:partie|parte|czesc|cz\.?|часть)\s*({_N}|0\d){_END}")
+_NAMED_PART = re.compile(
+    r"\b(?:primera|segunda|tercera|cuarta|prima|seconda|terza|quarta|primeira|terceira|premiere"
+    r"|deuxieme|seconde|troisieme|quatrieme) (?:parte|partie)"
+    + _END
+    + r"|\bparte (?:prima|seconda|terza"
+    r"|primera|segunda|tercera|primeira|terceira)" + _END
+)
+_BARE_PART = re.compile(rf"\b(?:part|teil|deel|del)\s*({_N}){_END}")
+_KANJI_PART = re.compile(
+    "(?<![上中下前後・])(?:[上中下][巻卷冊册集部]"
+    "|[前中後后][編篇编])(?=\\s*(?:$|[^\\w・]))"
+    "|[(\\[【〈]\\s*[上中下前後]\\s*[)\\]】〉]"
+    "|(?<=\\s)[上中下]$"
+)
+
+_VOLUMES = (
+    r"(?:(?<!\w)(?:books?|bks?|vols?|volumes?|novels|buch|bucher|bande?|bd|tomes?|tomos?|libros?|libri"
+    r"|livros?|livres?|teile|folgen?|falle|episodes?|episoden|episodios?|episodi)\b\.?\s*#?|#)"
+)
+_TO = r"(?:\s*(?:-|,?\s*&|\+)\s*|,?\s+(?:to|through|thru|bis|a|al|ad|ate|and|und|et|y|e)\s+)"
+_COUNT = rf"(?:\d{{1,3}}(?:\.\d)?|{_N})"
+_VOLUME_RANGE = re.compile(rf"{_VOLUMES}\s*({_COUNT})(?:,\s*\d{{1,3}})*{_TO}#?({_COUNT})(?![\w%])")
+_KANJI_RANGE = re.compile("(\\d{1,3})\\s*-\\s*(\\d{1,3})\\s*[巻卷冊]")
+_SEQUENCE_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|to|&|and)\s*(\d+(?:\.\d+)?)")
+_MANY = r"(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve)"
+_WHOLE = (
+    r"(?:series|serie|seriale|reihe|trilogy|trilogie|trilogia|duology|duologie|dilogie|bilogia|quartet|tetralogy"
+    r"|tetralogie|saga|box ?set|omnibus|cycle|zyklus|cycle|ciclo|chronicles|chroniken|novels|season"
+    r"|staffel|saison|temporada|stagione|collection|box|edition box|bundle)"
+)
+_COLLECTED = re.compile(
+    r"\bomnibus\b|\bbox(?:ed)?[- ]?sets?\b|\bboxed$|\bpublisher'?s pack\b|\bcoffret\b|\bcofanetto\b|\bestuche\b"
+    r"|\b(?:sammel|doppel)b(?:and|ande|ox)\b|\bsammel(?:edition|ausgabe)\b"
+    r"|\b(?:gesamt|komplett)(?:ausgabe|edition|box|paket)\b"
+    r"|\b(?:horbuch|horspiel|krimi|roman)[- ]?box\b|\b\d+er[- ]box\b|\bdie (?:grosse )?box\b"
+    rf"|\b{_MANY}[- ]in[- ](?:1|one|einem|uno)\b(?! (?:day|hour|week|month|year|minute))"
+    rf"|\b{_MANY}[- ](?:full[- ]length |complete )?(?:book|novel|audiobook|volume)s?[- ](?:\w+[- ])?"
+    r"(?:set|box|bundle|pack|collection|omnibus|boxset)\b"
+    rf"|\b{_MANY} (?:manuscripts|complete (?:novels|novellas|books))\b"
+    rf"|\b(?:complete|entire|komplette|gesamte) (?:[\w']+ ){{0,2}}{_WHOLE}\b(?! guide)"
+    r"|\b(?:serie|saga|trilogia|bilogia|coleccion|collezione|collection|colecao|trilogie|serie) complet[ae]\b"
+    r"|\b(?:complete works(?!.*\bvol)|obras? completas?|opere complete|tutte le opere|oeuvres completes|samtliche werke)\b"
+    "|合本|合冊|全巻|巻セット|合集|套装|套裝"
+)
+# One book of many small things is one book.
+_OF_SMALL_THINGS = re.compile(
+    r"\b(?:complete|collected)\b.*\b(?:poems|poetry|poetical|stories|tales|speeches|sermons|letters|essays"
+    r"|sonnets|plays|lectures)\b"
+)
+_BUNDLE = re.compile(r"\bbundle\b(?=\s*(?:$|[)\]:,.!-]))")
+_BUNDLED = re.compile(
+    r"\d|\b(?:books?|novels?|audio(?:book)?s?|series|value|mega|ultimate|bestseller|box|set|guides?"
+    r"|beginners|trilogy|collection)\b"
+)
+_INTEGRALE = re.compile(
+    r"(?<!version )(?<!edition )(?<!lecture )(?<!texte )\bintegrale\b(?! de l')"
+)
+_DIGIT = re.compile(r"\d")
+_TRILOGY = re.compile(
+    r"(?:\A(?:la |die |il |o |a )?trilogi[ae]\b.*|[^:]*\b(?:tri|duo|tetra)log(?:y|ie|ia)|.*三部作)\Z"
+)
+
+_DRAMATISED = re.compile(
+    r"(?<!un)dramati[sz](?:ed|ation|ations)\b|\bdramatic (?:adaptation|audio)\b|\bdramati[zs]ad[oa]\b"
+    r"|\bdrammatizzat[oa]\b|\bdramatise\b|\bfull[- ]cast\b|\bmulti[- ]?cast\b"
+    r"|\baudio[- ]?(?:drama|play|theat(?:re|er)|movie|fiction)s?\b|\bradio[- ]?(?:drama|play|theat(?:re|er)|sitcom)s?\b"
+    r"|horspiel|\bbbc\b.*\bdramas?\b|\bgraphic ?audio\b|\bmovie in your mind\b"
+    r"|\b(?:ficcion|fiction|audio ?ficcion|serie) sonora?e?\b|\baudioserie\b|\baudio ?serie\b|\baudioficcion\b"
+    r"|\bradio(?:novela|teatro|dramma|film|show drama)\b|\bradiodram|\bsceneggiato\b|\bpiece radiophonique\b"
+    r"|\bfeuilleton (?:radiophonique|audio)\b|\bfiction (?:audio|radio)\b|\bhoorspel\b|\bhorspel\b|\bkuunnelma\b"
+    r"|\bsluchowisko\b|радиоспектакль"
+    r"|аудиоспектакль"
+    "|(?:オーディオ|ラジオ|ボイス|音声)\\s?ドラマ"
+    "|ドラマ\\s?cd|广播剧|廣播劇|有声剧|有聲劇"
+)
+_FULL_CAST = re.compile(
+    r"\b(?:full|multi)[- ]?cast\b|\belenco completo\b|\breparto completo\b|\bdistribution complete\b"
+)
+_ABRIDGED_IN_BRACKETS = re.compile(
+    r"[(\[][^)\]]*\b(?:abridged|gekurzte?[nr]?|abregee?|abreviad[oa]|ridott[oa]|verkort|forkortet)\b[^)\]]*[)\]]"
+)
+_ABRIDGED = re.compile(
+    r"\b(?:an? |the )?abridged(?: (?:edition|version|audiobook|reading|selections?))?\s*(?:$|[:,-])"
+    r"|\babridged (?:edition|version|audiobook)\b|\bgekurzte (?:lesung|fassung|ausgabe|version)\b"
+    r"|\bversion (?:abregee|abreviada|condensada)\b|\bversione ridotta\b|\bedizione ridotta\b"
+)
+
+
+def plain(text: str) -> str:
+    """A title as these rules read it: folded letters, one kind of dash, brackets kept."""
+    return " ".join(_DASHES.sub("-", fold_letters(text)).split())
+
+
+def is_part(texts: Sequence[str], sequences: Sequence[str]) -> bool:
+    """Whether it is one of several deliveries of one work.
+
+    `texts`: plain title and subtitle; `sequences`: its places in series as sold. A part's number
+    that is its place in a series ("Promises, Part 3", place 3) makes it a volume; a volume that
+    says its part ("Sixth Realm Part 1", place 6) is a part of that.
+    """
+    places = {sequence_position(sequence) for sequence in sequences} - {None}
+    return any(_says_of_how_many(text) or _says_part(text, places) for text in texts)
+
+
+def _says_of_how_many(text: str) -> bool:
+    counted = [match.groups() for match in _PART_OF_MANY.finditer(text)]
+    counted += [(a or c, b or d) for a, b, c, d in _FRACTION.findall(text)]
+    counted += [
+        (match[1], match[2])
+        for match in _ONE_OF_MANY.finditer(text)
+        if not _counts_volumes(text[: match.start()])
+    ]
+    return any(_number(a) <= _number(b) and 1 < _number(b) <= 60 for a, b in counted)
+
+
+def _counts_volumes(before: str) -> bool:
+    word = _WORD_BEFORE.search(before)
+    return before[-1:].isdigit() or (word is not None and word[1] in _COUNTS_VOLUMES)
+
+
+def _says_part(text: str, places: set[Decimal | None]) -> bool:
+    if _PART_OF_VOLUME.search(text) or _NAMED_PART.search(text) or _KANJI_PART.search(text):
+        return True
+    stated = [*_PART_IN_BRACKETS.findall(text), *_ROMANCE_PART.findall(text)]
+    if any(_number(number) not in places for number in stated):
+        return True
+    return bool(places) and any(_number(n) not in places for n in _BARE_PART.findall(text))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else _NUMBER_WORDS.get(text, 0)
+
+
+def is_omnibus(texts: Sequence[str], sequences: Sequence[str], language: str | None) -> bool:
+    """Whether it holds several volumes: a range of places, a box, the whole of a series."""
+    if any(map(_is_range, sequences)) or any(map(_names_many, texts)):
+        return True
+    if language != "italian" and any(map(_INTEGRALE.search, texts)):
+        return True  # in Italian "integrale" is just unabridged
+    return not sequences and _is_trilogy(texts)
+
+
+def _is_trilogy(texts: Sequence[str]) -> bool:
+    if not texts or ("log" not in texts[0] and "三部作" not in texts[0]):
+        return False
+    numbered = any(_DIGIT.search(text) for text in texts)
+    return not numbered and _TRILOGY.match(_BRACKETED.sub("", texts[0]).strip()) is not None
+
+
+def _is_range(sequence: str) -> bool:
+    found = _SEQUENCE_RANGE.search(plain(sequence))
+    return found is not None and Decimal(found[1]) < Decimal(found[2])
+
+
+def _names_many(text: str) -> bool:
+    if any(_rises(a, b) for a, b in _VOLUME_RANGE.findall(text) + _KANJI_RANGE.findall(text)):
+        return True
+    if _COLLECTED.search(text):
+        return _OF_SMALL_THINGS.search(text) is None
+    return bool(_BUNDLE.search(text) and _BUNDLED.search(text))
+
+
+def _rises(first: str, last: str) -> bool:
+    values = [
+        Decimal(text) if text[0].isdigit() else Decimal(_number(text)) for text in (first, last)
+    ]
+    return values[0] < values[1]
+
+
+def is_dramatised(texts: Sequence[str]) -> bool:
+    """Whether it is played rather than read."""
+    return any(map(_DRAMATISED.search, texts))
+
+
+def names_full_cast(texts: Sequence[str]) -> bool:
+    """Whether the title says that a full cast reads or plays it."""
+    return any(map(_FULL_CAST.search, texts))
+
+
+def is_abridged(texts: Sequence[str], format_type: str | None) -> bool:
+    """Whether it is cut: by its format, by a note in brackets, or else by its words."""
+    if format_type == "abridged" or any(map(_ABRIDGED_IN_BRACKETS.search, texts)):
+        return True
+    return format_type != "unabridged" and any(map(_ABRIDGED.search, texts))
