@@ -1,41 +1,52 @@
 """One guest, however many workers: turns are given out by the Redis that the broker lives in.
 
-A turn is a moment: the marketplace's next free one, STORE_REQUEST_INTERVAL after the one before.
-A Redis that was wiped knows no last turn, so the first one waits like any other. Without Redis
-there are no turns, and nothing is asked of a store.
+A marketplace has a token bucket, and each source of it a breaker. A turn is a moment, reserved in
+the bucket, waited for, and looked at once more before it is used: by then the store may have asked
+for peace, the breaker may have opened, or Redis may have been wiped. A bucket that was wiped begins
+empty. Without Redis there are no turns, and nothing is asked of a store.
+
+    turn = acquire(marketplace, url, source)
+    if isinstance(turn, Turn):
+        answer = fetch(url, session)
+        report(marketplace, source, ok=...)  # whether the store could be seen
 """
 
 import datetime as dt
 import hashlib
+import math
+import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, Literal
 
 import redis
+import structlog
 from django.conf import settings
 
-_TAKE_TURN = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local asked = redis.call('PTTL', KEYS[2])
-if asked > 0 then return {0, asked} end
-local interval, longest = tonumber(ARGV[1]), tonumber(ARGV[2])
-local turn = tonumber(redis.call('GET', KEYS[1])) or (now + interval)
-if turn < now then turn = now end
-if turn - now > longest then return {0, turn - now} end
-redis.call('SET', KEYS[1], turn + interval)
-if tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[2], 1, 'PX', ARGV[3]) end
-return {1, turn - now}
-"""
-_BLOCK = """
-local time = redis.call('TIME')
-local free = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1])
-local turn = tonumber(redis.call('GET', KEYS[1])) or 0
-if free > turn then redis.call('SET', KEYS[1], free) end
-redis.call('SET', KEYS[2], 1, 'PX', ARGV[1])
-return free
-"""
+from scraping import lua
+from scraping.pace import pace_of
+from scraping.sources.registry import DEFAULT
+
+Reason = Literal[
+    "busy",  # too many others wait for a turn
+    "url",  # asked a while ago
+    "quiet",  # the store wants to be left alone
+    "breaker",  # the source has failed again and again
+    "redis",  # can't be reached
+]
+LONGEST_OPEN = dt.timedelta(hours=1)  # of a breaker, before jitter, unless the first time is longer
+FAILURES_KEPT = dt.timedelta(days=1)
+# Where a store does not say how long to leave it alone: so many of its intervals.
+PATIENCE = 20
+# A probe whose prober died gives way to another after the longest request and this.
+PROBE_SPARE = dt.timedelta(seconds=30)
+# A turn used later than its own interval would fall upon the next one; short ones get some grace.
+GRACE = dt.timedelta(seconds=0.25)
+_TRIES = 3  # turns missed one after the other: this machine is too busy to keep any
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +59,99 @@ class Postponed:
     """Do not ask before so long has passed."""
 
     wait: dt.timedelta
+    reason: Reason = "busy"
 
 
-def acquire(marketplace: str, url: str) -> Turn | Postponed:
+def acquire(marketplace: str, url: str, source: str = DEFAULT) -> Turn | Postponed:
     """Wait for a turn to ask `url`, at most STORE_LONGEST_WAIT; Postponed where that is too short.
 
     Postponed too where anybody asked the same URL less than STORE_SAME_URL_INTERVAL ago, while
-    the store wants to be left alone, and while Redis can't be reached.
+    the store wants to be left alone, while the breaker of `source` is open (then one caller gets
+    a turn, the probe), and while Redis can't be reached.
     """
+    pace = pace_of(marketplace)
+    keys = _keys(marketplace, url, source)
     try:
-        given, wait_ms = _redis().eval(
-            _TAKE_TURN,
-            2,
-            _turn_key(marketplace),
-            _url_key(url),
-            _ms(settings.STORE_REQUEST_INTERVAL),
-            _ms(settings.STORE_LONGEST_WAIT),
-            _ms(settings.STORE_SAME_URL_INTERVAL),
-        )
-        wait = dt.timedelta(milliseconds=wait_ms)
-        if not given:
-            return Postponed(wait)
-        time.sleep(wait.total_seconds())
-        return _unless_blocked(marketplace, url)
+        for _ in range(_TRIES):
+            said, wait, *held = _run(
+                lua.TAKE,
+                keys,
+                _ms(pace.interval),
+                pace.burst,
+                _ms(settings.STORE_LONGEST_WAIT),
+                _ms(settings.STORE_SAME_URL_INTERVAL),
+                _ms(settings.STORE_TIMEOUT + PROBE_SPARE),
+            )
+            if said == b"turn":
+                time.sleep(wait / 1000)
+                said, wait = _run(lua.BEGIN, keys, *held, _ms(max(pace.interval, GRACE)))
+            if said == b"go":
+                return Turn()
+            if said != b"missed":
+                return _postponed(said.decode(), wait)
     except redis.RedisError:
-        return Postponed(settings.STORE_LONGEST_WAIT)
+        return Postponed(settings.STORE_LONGEST_WAIT, "redis")
+    return Postponed(settings.STORE_LONGEST_WAIT)
 
 
-def _unless_blocked(marketplace: str, url: str) -> Turn | Postponed:
-    """The turn, unless the store asked for peace while we waited for it."""
-    blocked = _redis().pttl(_block_key(marketplace))
-    if blocked <= 0:
-        return Turn()
-    _redis().delete(_url_key(url))  # it was not asked after all
-    return Postponed(dt.timedelta(milliseconds=blocked))
+def _postponed(reason: Reason, wait_ms: int) -> Postponed:
+    """Spread, so that all who are sent away do not come back at once."""
+    wait = dt.timedelta(milliseconds=wait_ms)
+    return Postponed(wait + _jitter() * min(wait, settings.STORE_LONGEST_WAIT), reason)
 
 
-def leave_alone(marketplace: str, wait: dt.timedelta) -> None:
-    """Nobody asks this marketplace for so long: it said so.
+def leave_alone(marketplace: str, wait: dt.timedelta | None) -> None:
+    """Nobody asks this marketplace for so long: it said so. None: it did not say how long.
 
     Without Redis nobody does anyway, and the visit that was told writes its own wait down.
     """
+    pace = pace_of(marketplace)
+    if wait is None:
+        wait = pace.interval * PATIENCE * (1 + _jitter())
     if wait > dt.timedelta():
+        bucket, _, _, block = _keys(marketplace)
         with suppress(redis.RedisError):
-            _redis().eval(_BLOCK, 2, _turn_key(marketplace), _block_key(marketplace), _ms(wait))
+            _run(lua.BLOCK, [bucket, block], _ms(wait), _ms(pace.interval), pace.burst)
+
+
+def report(marketplace: str, source: str, *, ok: bool) -> None:
+    """What an answer says of its source: `ok` unless it was throttled or nothing could be seen.
+
+    STORE_BREAKER_FAILURES in a row, over all workers, open the breaker; while it is open only the
+    probe's report counts, which closes it or opens it for twice as long.
+    """
+    with suppress(redis.RedisError):
+        open_for = _run(
+            lua.REPORT,
+            [_breaker_key(marketplace, source)],
+            int(ok),
+            settings.STORE_BREAKER_FAILURES,
+            _ms(settings.STORE_BREAKER_OPEN),
+            _ms(max(LONGEST_OPEN, settings.STORE_BREAKER_OPEN)),
+            _jitter(),
+            _ms(FAILURES_KEPT),
+        )
+        if open_for:
+            _tell_of_breaker(marketplace, source, open_for)
+
+
+def _tell_of_breaker(marketplace: str, source: str, open_for: int) -> None:
+    names = {"marketplace": marketplace, "source": source}
+    if open_for > 0:
+        _log.warning("breaker_opened", **names, seconds=open_for / 1000)
+    else:
+        _log.info("breaker_closed", **names)
+
+
+def failing_for(marketplace: str, source: str) -> dt.timedelta:
+    """How long ago the failures in a row of a source began; zero where the last answer was good.
+
+    Zero too while Redis can't be reached, and a day after the last failure.
+    """
+    with suppress(redis.RedisError):
+        passed = _run(lua.FAILING, [_breaker_key(marketplace, source)])
+        return dt.timedelta(milliseconds=passed)
+    return dt.timedelta()
 
 
 @cache
@@ -99,17 +159,31 @@ def _redis() -> "redis.Redis":
     return redis.Redis.from_url(settings.BUCKETS_URL, socket_timeout=5, socket_connect_timeout=3)
 
 
-def _turn_key(marketplace: str) -> str:
-    return f"stalkerr:turn:{marketplace}"
+def _run(script: str, keys: list[str], *arguments: float | bytes) -> Any:
+    """By its hash; a Redis that does not know it is told."""
+    return _redis().register_script(script)(keys=keys, args=arguments)
 
 
-def _block_key(marketplace: str) -> str:
-    return f"stalkerr:block:{marketplace}"
+def _jitter() -> float:
+    """In [0, 1), for waits that we choose ourselves: it comes on top of them."""
+    return random.random()  # noqa: S311 (spreads load, hides nothing)
 
 
-def _url_key(url: str) -> str:
-    return f"stalkerr:asked:{hashlib.blake2b(url.encode(), digest_size=16).hexdigest()}"
+def _keys(marketplace: str, url: str = "", source: str = DEFAULT) -> list[str]:
+    """Bucket, URL, breaker and block."""
+    asked = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
+    return [
+        f"stalkerr:bucket:{marketplace}",
+        f"stalkerr:asked:{asked}",
+        _breaker_key(marketplace, source),
+        f"stalkerr:block:{marketplace}",
+    ]
+
+
+def _breaker_key(marketplace: str, source: str) -> str:
+    return f"stalkerr:breaker:{marketplace}:{source}"
 
 
 def _ms(length: dt.timedelta) -> int:
-    return int(length.total_seconds() * 1000)
+    """Rounded up: a wait is never cut short."""
+    return math.ceil(length.total_seconds() * 1000)

@@ -176,11 +176,21 @@ STORE_RESPONSE_GROUPS: list[str] = env.list(  # a store refuses the whole questi
     ],
 )
 STORE_TIMEOUT = seconds("STORE_TIMEOUT", 15)
-STORE_REQUEST_INTERVAL = seconds("STORE_REQUEST_INTERVAL", 3)  # per marketplace, over all workers
+# A token bucket for each marketplace, over all workers; some may have a pace of their own.
+STORE_REQUEST_INTERVAL = seconds("STORE_REQUEST_INTERVAL", 3)
+STORE_REQUEST_INTERVALS: list[str] = env.list("STORE_REQUEST_INTERVALS", default=[])  # us=2,jp=10
+STORE_BURST = env.int("STORE_BURST", default=1)
+STORE_BURSTS: list[str] = env.list("STORE_BURSTS", default=[])
+STORE_BREAKER_FAILURES = env.int("STORE_BREAKER_FAILURES", default=5)  # in a row
+STORE_BREAKER_OPEN = seconds("STORE_BREAKER_OPEN", 5 * 60)  # the first time; doubles up to an hour
+STORE_REMEMBER = seconds("STORE_REMEMBER", 24 * 3600)  # an answer, to ask only for what changed
 STORE_SAME_URL_INTERVAL = seconds("STORE_SAME_URL_INTERVAL", 30 * 60)  # the answers' max-age
 STORE_LONGEST_WAIT = seconds("STORE_LONGEST_WAIT", 20)  # for a turn; beyond it a visit re-schedules
 STORE_RETRY_AFTER_MAX = seconds("STORE_RETRY_AFTER_MAX", 24 * 3600)
-VISIT_INTERVAL = seconds("VISIT_INTERVAL", 6 * 3600)
+STORE_SOURCES: list[str] = env.list("STORE_SOURCES", default=[])  # jp=audible_html: asked first there
+STORE_PAGES_AFTER = seconds("STORE_PAGES_AFTER", 6 * 3600)  # of silence of the API, pages are read
+VISIT_INTERVAL = seconds("VISIT_INTERVAL", 6 * 3600)  # usual; close to a release more, else less
+SILENCE_ALARM = seconds("SILENCE_ALARM", 7 * 24 * 3600)  # no new title anywhere; 0: never
 VISIT_LEASE = seconds("VISIT_LEASE", 120)  # renewed page by page
 ABSENCE_DELAY = seconds("ABSENCE_DELAY", 6 * 3600)  # between the two looks that make a withdrawal
 

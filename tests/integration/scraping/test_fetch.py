@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import random
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,10 +11,14 @@ from typing import ClassVar
 import pytest
 import requests
 from pytest_django import Settings
+from redis import Redis
 
+from scraping import remembered
 from scraping.outcomes import Failed
 from scraping.pages import Answer
 from scraping.sources.http import LARGEST_BODY, fetch, open_session
+
+MODIFIED = "Sun, 22 Nov 2026 05:00:00 GMT"
 
 
 class Odd(BaseHTTPRequestHandler):
@@ -22,6 +27,8 @@ class Odd(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[dict[str, str]]] = []
     closing = threading.Event()
+    mark: ClassVar[str] = "etag"
+    mark_holds: ClassVar[bool] = True
 
     def do_GET(self) -> None:
         sent = {name.lower(): value for name, value in self.headers.items()}
@@ -40,6 +47,17 @@ class Odd(BaseHTTPRequestHandler):
 
     def answer_plain(self) -> None:
         self.send(b'{"a": 1}', ETag="x")
+
+    def answer_marked(self) -> None:
+        name, mark = ("ETag", '"1"') if self.mark == "etag" else ("Last-Modified", MODIFIED)
+        asked_by = self.headers["If-None-Match"] or self.headers["If-Modified-Since"]
+        if asked_by == mark and self.mark_holds:
+            self.send(b"", status=304, Age="7", **{name: mark})
+        else:
+            self.send(b'{"a": 1}', status=200, Content_Type="application/json", **{name: mark})
+
+    def answer_unasked(self) -> None:
+        self.send(b"", status=304)
 
     def answer_zipped(self) -> None:
         self.send(gzip.compress(b'{"a": 1}'), Content_Encoding="gzip")
@@ -88,6 +106,7 @@ class Odd(BaseHTTPRequestHandler):
 def base_url() -> Iterator[str]:
     Odd.seen.clear()
     Odd.closing.clear()
+    Odd.mark, Odd.mark_holds = "etag", True
     with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -177,3 +196,140 @@ def test_a_store_that_is_not_there_is_a_blind_failure(session: requests.Session,
     answer = fetch(url, session)
     assert isinstance(answer, Failed)
     assert answer.blind
+
+
+# -- what is remembered ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(settings: Settings) -> Iterator[Redis]:
+    """The cache, without answers."""
+    with Redis.from_url(settings.CACHE_URL) as cache:
+        for key in cache.scan_iter("stalkerr:answer:*"):
+            cache.delete(key)
+        yield cache
+
+
+def fetched(url: str, session: requests.Session) -> Answer:
+    answer = fetch(url, session)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def conditions() -> list[str | None]:
+    """By what mark each request asked."""
+    names = ("if-none-match", "if-modified-since")
+    return [next((sent[name] for name in names if name in sent), None) for sent in Odd.seen]
+
+
+@pytest.mark.parametrize(("mark", "sent"), [("etag", '"1"'), ("modified", MODIFIED)])
+def test_what_did_not_change_is_the_answer_it_was(
+    mark: str, sent: str, base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    Odd.mark = mark
+    first, second = (fetched(f"{base_url}/marked", session) for _ in range(2))
+    assert (second.status, second.body) == (200, first.body)
+    assert second.headers["content-type"] == "application/json"
+    assert second.headers["age"] == "7"
+    assert conditions() == [None, sent]
+
+
+def test_what_changed_takes_its_place(
+    base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    fetched(f"{base_url}/marked", session)
+    Odd.mark_holds = False
+    assert fetched(f"{base_url}/marked", session).body == b'{"a": 1}'
+    assert conditions() == [None, '"1"']
+
+
+def test_without_a_mark_nothing_is_kept(
+    base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    fetched(f"{base_url}/zipped", session)
+    assert list(cache.scan_iter("stalkerr:answer:*")) == []
+
+
+def test_what_was_evicted_is_asked_for_plainly(
+    base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    fetched(f"{base_url}/marked", session)
+    remembered.forget(f"{base_url}/marked")
+    assert fetched(f"{base_url}/marked", session).status == 200
+    assert conditions() == [None, None]
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"no json", b"[]\n", b'{"etag": 1}\nx', b'{"etag": "1"}\nnot packed', b"\xff\n"]
+)
+def test_what_cannot_be_read_is_asked_for_plainly(
+    kept: bytes, base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    """Proves the guard unreadable memory: another program's bytes would fail every visit."""
+    url = f"{base_url}/marked"
+    cache.set(remembered._key(url), kept)
+    assert fetched(url, session).status == 200
+    assert conditions() == [None]
+
+
+def test_an_answer_that_nobody_knows_is_a_failure(
+    base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    """Proves the guard unasked 304: an empty body would be taken for an empty page."""
+    answer = fetch(f"{base_url}/unasked", session)
+    assert isinstance(answer, Failed)
+    assert answer.blind
+
+
+def test_a_cache_that_is_away_fails_no_visit(
+    base_url: str, session: requests.Session, settings: Settings
+) -> None:
+    """Proves the guard cache trouble: the store would seem to be down with it."""
+    settings.CACHE_URL = "redis://127.0.0.1:1/0"
+    remembered._cache.cache_clear()
+    try:
+        assert [fetched(f"{base_url}/marked", session).status for _ in range(2)] == [200, 200]
+    finally:
+        remembered._cache.cache_clear()
+    assert conditions() == [None, None]
+
+
+def test_what_is_kept_ends_a_day_after_it_was_read(
+    base_url: str, session: requests.Session, cache: Redis
+) -> None:
+    """Proves the guard expiry: a store that says 304 for ever would hide what is new for ever."""
+    url = f"{base_url}/marked"
+    fetched(url, session)
+    assert 86_000_000 < cache.pttl(remembered._key(url)) <= 86_400_000
+    cache.pexpire(remembered._key(url), 1_000)
+    assert fetched(url, session).status == 200
+    assert cache.pttl(remembered._key(url)) <= 1_000
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"etag": '"1"', "cache-control": "private, no-store"},
+        {"etag": '"1"\r\nEvil: 1'},
+        {"etag": ' "1"'},
+        {"etag": "x" * 300},
+        {},
+    ],
+)
+def test_what_is_not_to_be_kept_is_not(headers: dict[str, str], cache: Redis) -> None:
+    remembered.remember("https://store.example/", Answer(200, headers, b"{}"))
+    assert remembered.recall("https://store.example/") is None
+
+
+def test_what_is_large_is_not_kept(cache: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "LARGEST", 100)
+    for length, kept in ((10, True), (1000, False)):
+        url = f"https://store.example/{length}"
+        remembered.remember(url, Answer(200, {"etag": '"1"'}, random.Random(1).randbytes(length)))
+        assert (remembered.recall(url) is not None) is kept
+
+
+def test_nothing_is_kept_where_the_setting_says_so(cache: Redis, settings: Settings) -> None:
+    settings.STORE_REMEMBER = dt.timedelta()
+    remembered.remember("https://store.example/", Answer(200, {"etag": '"1"'}, b"{}"))
+    assert remembered.recall("https://store.example/") is None
