@@ -1,5 +1,6 @@
 """What the emulated store does instead of answering."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,9 @@ BREAKAGES = (
     "not_modified",
     *STATUSES,
 )
+# How pages look: by chance (mostly legacy) unless one of these is asked for.
+LAYOUTS = ("legacy", "modern", "undated")
+_MODERN_SHARE = 0.4
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class Moods(Shelves):
     """The verbs that put marketplaces into moods, as a whole or one surface of them."""
 
     moods: dict[str, Mood]  # by marketplace ("us") or one surface of it ("us/api")
+    layouts: dict[str, str]  # by marketplace, where it is not left to chance
+    chance: random.Random
 
     def throttle(
         self,
@@ -75,7 +81,7 @@ class Moods(Shelves):
         """Answer with nonsense: see BREAKAGES. `seconds`: how slow "slow" is.
 
         "partial" leaves out every second product of a listing or batch, "partial_stubs" says
-        nothing of it but its ASIN; "untagged" knows no ETags; "not_modified" says 304 to all.
+        nothing of it but its ASIN; "stubs" of all; "untagged" knows no ETags; "not_modified" says 304 to all.
         """
         if kind not in BREAKAGES:
             raise EmulatorError(f"no such breakage: {kind}")
@@ -86,6 +92,23 @@ class Moods(Shelves):
         for code in self._codes(marketplace):
             for key in _keys(code, only):
                 self.moods.pop(key, None)
+
+    def show_layout(self, layout: str | None, marketplace: str | None = None) -> None:
+        """Show series and products in one of LAYOUTS; None: by chance, as the real one does.
+
+        The "undated" one is the modern one without release dates in its lists.
+        """
+        if layout not in (None, *LAYOUTS):
+            raise EmulatorError(f"no such layout: {layout}")
+        for code in self._codes(marketplace):
+            self.layouts.pop(code, None)
+            if layout:
+                self.layouts[code] = layout
+
+    def take_layout(self, marketplace: str) -> str:
+        """How the next page looks."""
+        by_chance = "modern" if self.chance.random() < _MODERN_SHARE else "legacy"
+        return self.layouts.get(marketplace, by_chance)
 
     def take_mood(self, marketplace: str, surface: Surface = "api") -> Mood | None:
         """What to do with the next request; counts it."""

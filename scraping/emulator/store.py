@@ -1,6 +1,7 @@
 """The emulated store: its shelves, its moods, what it was asked, and the verbs that change it."""
 
 import datetime as dt
+import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -26,7 +27,8 @@ class Store(Titles, Moods):
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         super().__init__(seed=seed, marketplaces=marketplaces, authors=authors, now=now)
-        self.moods = {}
+        self.moods, self.layouts = {}, {}
+        self.chance = random.Random(f"{seed}/layouts")  # noqa: S311 (which page is shown)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
 
     def state(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The emulated store's web pages, in the real ones' shapes. Pure."""
