@@ -1,0 +1,80 @@
+"""Days as the sites write them: each marketplace in its own order, some with names of months."""
+
+import datetime as dt
+import re
+import unicodedata
+
+from catalog.normalise import fold
+from scraping.fields import PLACEHOLDER_YEAR
+
+# Everybody else writes the day first, or the year.
+_MONTH_FIRST = frozenset({"us"})
+_YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?!\d)")
+_YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})(?!\d)")
+_NUMBER = re.compile(r"\d+")
+# Two digits beyond this stand for the last century: no store shows plans so far ahead.
+_LAST_SHORT_YEAR = 69
+# Folded beginnings, three letters or more, of the names of months in the stores' languages.
+_MONTHS = (
+    "jan ene gen",
+    "feb fev",
+    "mar marz mae maerz",
+    "apr abr avr",
+    "may mai mag",
+    "jun jui juin giu",
+    "jul juil lug",
+    "aug ago aou",
+    "sep set",
+    "oct okt out ott",
+    "nov",
+    "dec dez dic",
+)
+_MONTH_OF = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+
+
+def parse_date(text: str, marketplace: str) -> dt.date | None:
+    """The first day that `text` names; None for none, an impossible one, or a placeholder."""
+    plain = unicodedata.normalize("NFKC", text)
+    if found := _YEAR_FIRST.search(plain):
+        return _day(int(found[1]), int(found[2]), int(found[3]))
+    if found := _YEAR_LAST.search(plain):
+        return _by_order(int(found[1]), int(found[2]), _year(found[3]), marketplace)
+    return _named(plain)
+
+
+def _by_order(first: int, second: int, year: int, marketplace: str) -> dt.date | None:
+    """In the marketplace's order, unless only the other makes a day."""
+    by_day, by_month = _day(year, second, first), _day(year, first, second)
+    if marketplace in _MONTH_FIRST:
+        return by_month or by_day
+    return by_day or by_month
+
+
+def _named(text: str) -> dt.date | None:
+    """A day with the name of its month: "12 de mayo de 2026", "May 12, 2026", "1er mai 2026"."""
+    months = [month for word in fold(text).split() if (month := _month(word))]
+    numbers = _NUMBER.findall(text)
+    if not months or len(numbers) != 2:
+        return None
+    year, day = sorted(numbers, key=len, reverse=True) if len(numbers[0]) > 2 else reversed(numbers)
+    return _day(_year(year), months[0], int(day)) if len(year) in (2, 4) else None
+
+
+def _month(word: str) -> int | None:
+    if not word.isalpha():
+        return None
+    return _MONTH_OF.get(word[:4]) or _MONTH_OF.get(word[:3])
+
+
+def _year(digits: str) -> int:
+    number = int(digits)
+    if len(digits) > 2:
+        return number
+    return number + (2000 if number <= _LAST_SHORT_YEAR else 1900)
+
+
+def _day(year: int, month: int, day: int) -> dt.date | None:
+    try:
+        return dt.date(year, month, day) if year < PLACEHOLDER_YEAR else None
+    except ValueError:
+        return None
