@@ -10,7 +10,7 @@ from catalog import links, records
 from catalog.changes import Change, Known, compare
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
-from catalog.models import Audiobook, ReleaseEvent
+from catalog.models import AudiobookCheck, ReleaseEvent
 from stalkerr import sql
 from stalkerr.locks import lock
 
@@ -214,31 +214,8 @@ def unprocessed_events(*, limit: int) -> list[int]:
     return list(ReleaseEvent.objects.unprocessed().values_list("id", flat=True)[:limit])
 
 
-def due_out_asins(*, marketplace: str, now: dt.datetime, limit: int) -> list[str]:
-    """Titles whose day has come and that the store has not confirmed yet."""
-    due = Audiobook.objects.due_out(marketplace, store_date(marketplace, now))
-    return list(due.order_by("release_date", "id").values_list("asin", flat=True)[:limit])
-
-
-def withdrawn_asins(*, marketplace: str, asins: Iterable[str]) -> set[str]:
-    """Those of `asins` that are known to be withdrawn."""
-    known = Audiobook.objects.filter(
-        marketplace=marketplace, asin__in=list(asins), withdrawn_at__isnull=False
-    )
-    return set(known.values_list("asin", flat=True))
-
-
-def control_asin(*, marketplace: str, excluded: Iterable[str]) -> str | None:
-    """A title the store showed lately: if asking for it fails too, the store is to blame.
-
-    The one checked longest ago among the newest hundred, so that no page is asked for often.
-    """
-    lately = (
-        Audiobook.objects.filter(
-            marketplace=marketplace, withdrawn_at=None, check_row__absent_at=None
-        )
-        .exclude(asin__in=list(excluded))
-        .order_by("-check_row__last_checked_at", "id")
-        .values_list("asin", flat=True)[:100]
-    )
-    return list(lately)[-1] if lately else None
+def note_pages_read(*, marketplace: str, asins: Iterable[str], now: dt.datetime) -> None:
+    """These titles' pages were read to fill gaps, whatever was found on them."""
+    AudiobookCheck.objects.filter(
+        audiobook__marketplace=marketplace, audiobook__asin__in=list(asins)
+    ).update(page_checked_at=now)

@@ -47,9 +47,6 @@ class Target(models.Model):
     blind_visits = models.PositiveIntegerField(
         default=0, help_text="In a row that could not see the store; two raise an alarm."
     )
-    api_failed_since = models.DateTimeField(
-        null=True, blank=True, help_text="The store's API has not answered since; pages are read."
-    )
     products_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")
     claim_no = models.PositiveIntegerField(default=0, help_text="Fencing token of the visit.")
     lease_expires_at = models.DateTimeField(null=True, blank=True)

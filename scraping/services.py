@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from catalog.marketplaces import MARKETPLACES
+from catalog import brake
+from catalog.marketplaces import MARKETPLACES, store_noon
+from catalog.questions import rhythm
 from catalog.watching import activate
-from scraping import cadence
+from scraping import alarms, cadence
 from scraping.models import Target, Visit
-from scraping.sources.base import Pass
 from scraping.visiting import Trip
 from stalkerr import sql
 
 Clock = Callable[[], dt.datetime]
+# How far back a target's visits say how much news is usual.
+USUAL = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def claim_due(*, now: dt.datetime, limit: int) -> list[Claimed]:
 
 
 def visit(*, target_id: int, claim_no: int, clock: Clock) -> tuple[int, ...]:
-    """Visit a target that is claimed under `claim_no`; returns the ids of the news it brought.
+    """Visit a target that is claimed under `claim_no`; returns the ids of the news to be told.
 
     Read page by page, each stored at once; where it is cut short, the next visit goes on.
     """
@@ -118,8 +121,23 @@ def visit(*, target_id: int, claim_no: int, clock: Clock) -> tuple[int, ...]:
         return ()
     trip = Trip(target=target, clock=clock, renew=lambda: _renew(target, clock()))
     trip.go()
-    _settle(target, trip, clock())
-    return tuple(trip.event_ids)
+    return _settle(target, trip, clock())
+
+
+def let_strays_go(*, now: dt.datetime) -> tuple[int, ...]:
+    """Tell the news of visits that died before their end; returns the events' ids."""
+    held = brake.holders()
+    busy = Target.objects.filter(id__in=held, lease_expires_at__gte=now)
+    event_ids: tuple[int, ...] = ()
+    for target_id in sorted(set(held) - set(busy.values_list("id", flat=True))):
+        with transaction.atomic():
+            # Locked, so that a visit that begins just now keeps its news to its own end.
+            target = Target.objects.select_for_update().filter(id=target_id).first()
+            if target and target.lease_expires_at and target.lease_expires_at >= now:
+                continue
+            is_first_pass = target is not None and target.completed_at is None
+            event_ids += _let_go(target_id, is_first_pass, now).event_ids
+    return event_ids
 
 
 def _renew(target: Target, now: dt.datetime) -> bool:
@@ -128,31 +146,58 @@ def _renew(target: Target, now: dt.datetime) -> bool:
     return mine.update(lease_expires_at=now + settings.VISIT_LEASE) == 1
 
 
-def _settle(target: Target, trip: Trip, now: dt.datetime) -> None:
-    """Write down what the visit came to, unless the target is somebody else's by now."""
+def _settle(target: Target, trip: Trip, now: dt.datetime) -> tuple[int, ...]:
+    """Write down what the visit came to, unless the target is somebody else's by now.
+
+    Its news goes out with it; returns the ids of what is told.
+    """
     with transaction.atomic():
         mine = Target.objects.filter(id=target.id, claim_no=target.claim_no).exclude(
             lease_expires_at=None
         )
         if mine.update(**_after(target, trip, now)) != 1:
-            return
-        if not trip.pages:
-            return  # nothing was asked: no title was due, or it was nobody's turn
-        Visit.objects.create(
-            target=target,
-            started_at=trip.started_at,
-            finished_at=now,
-            outcome=trip.outcome,
-            complete=trip.complete,
-            pages=trip.pages,
-            products=trip.products,
-            total_results=trip.reading.total_results,
-            new=trip.new,
-            changed=trip.changed,
-            detail=trip.detail[:500],
-        )
+            return ()
         if trip.complete:
             activate(marketplace=target.marketplace, kind=target.kind, query=target.query, now=now)
+        if not trip.pages:
+            return ()  # nothing was asked: no title was due, or it was nobody's turn
+        let_go = _let_go(target.id, target.completed_at is None, now)
+        visit = _write_down(target, trip, let_go, now)
+        alarms.sound(target=target, visit=visit, now=now)
+    return let_go.event_ids
+
+
+def _let_go(target_id: int, is_first_pass: bool, now: dt.datetime) -> brake.LetGo:  # noqa: FBT001
+    ((usual,),) = sql.rows(
+        """
+        SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY events), 0) FROM visits
+        WHERE target_id = %s AND finished_at > %s AND NOT braked
+        """,
+        [target_id, now - USUAL],
+    )
+    most = brake.most_news(usual)
+    return brake.let_go(held_by=target_id, most=most, is_first_pass=is_first_pass, now=now)
+
+
+def _write_down(target: Target, trip: Trip, let_go: brake.LetGo, now: dt.datetime) -> Visit:
+    return Visit.objects.create(
+        target=target,
+        started_at=trip.started_at,
+        finished_at=now,
+        outcome=trip.outcome,
+        source=trip.source,
+        complete=trip.complete,
+        pages=trip.pages,
+        products=trip.products,
+        others=trip.others,
+        total_results=trip.reading.total_results,
+        capped=trip.reading.capped,
+        new=trip.new,
+        changed=trip.changed,
+        events=len(let_go.event_ids) + let_go.braked,
+        braked=let_go.braked > 0,
+        detail=trip.detail[:500],
+    )
 
 
 def _after(target: Target, trip: Trip, now: dt.datetime) -> dict[str, object]:
@@ -162,33 +207,47 @@ def _after(target: Target, trip: Trip, now: dt.datetime) -> dict[str, object]:
     values: dict[str, object] = {
         "visited_at": now,
         "failures": failures,
+        "blind_visits": _blind_visits(target, trip),
         "lease_expires_at": None,
         "next_visit_at": _next_visit(target, trip, failures, now),
-        "unfinished_pass": _unfinished(trip.reading),
+        "unfinished_pass": trip.unfinished(),
         "products_total": target.products_total + trip.products,
     }
     if trip.complete:
         values["completed_at"] = now
-        values["asins"] = sorted({*trip.reading.seen, *trip.still_missing})
+        values["asins"] = sorted({*trip.kept, *trip.still_missing})
     return values
 
 
-def _unfinished(reading: Pass) -> dict[str, object] | None:
-    return None if reading.done or not reading.step else reading.as_json()
+def _blind_visits(target: Target, trip: Trip) -> int:
+    """In a row; a visit that was sent away or had to wait saw neither a store nor none."""
+    if trip.outcome in (Visit.Outcome.THROTTLED, Visit.Outcome.POSTPONED):
+        return target.blind_visits
+    return target.blind_visits + 1 if trip.outcome == Visit.Outcome.FAILED else 0
 
 
 def _next_visit(target: Target, trip: Trip, failures: int, now: dt.datetime) -> dt.datetime:
     if trip.wait is not None:  # for a turn, or because the store said so
         return now + trip.wait
-    interval = settings.VISIT_INTERVAL
-    if target.kind == Target.Kind.DUE:
-        interval = settings.STORE_SAME_URL_INTERVAL
-    elif trip.still_missing:
-        interval = min(interval, settings.ABSENCE_DELAY)
     return cadence.next_visit(
         now=now,
-        interval=interval,
+        interval=_interval(target, trip, now),
         shortest=settings.STORE_SAME_URL_INTERVAL,
         failures=failures,
         jitter=random.random(),  # noqa: S311 (spreads load, hides nothing)
     )
+
+
+def _interval(target: Target, trip: Trip, now: dt.datetime) -> dt.timedelta:
+    if target.kind == Target.Kind.DUE:
+        return settings.STORE_SAME_URL_INTERVAL
+    asins = trip.kept | set(target.asins)
+    found = rhythm(marketplace=target.marketplace, asins=asins, now=now)
+    day, news = found.next_release, found.last_news_at
+    interval = cadence.interval(
+        usual=settings.VISIT_INTERVAL,
+        until_release=store_noon(target.marketplace, day) - now if day else None,
+        since_news=now - news if news else None,
+    )
+    # Two looks make a withdrawal: the second must not wait for a quiet target's turn.
+    return min(interval, settings.ABSENCE_DELAY) if trip.still_missing else interval

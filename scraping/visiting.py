@@ -1,33 +1,29 @@
 """A visit on its way: asks politely, stores each page, looks for what is missing."""
 
-import dataclasses
 import datetime as dt
-import random
 from collections.abc import Callable, Iterable
-from typing import cast
+from contextlib import ExitStack
+from typing import Any, cast
 
-import requests
 from django.conf import settings
 
-from catalog.services import (
-    control_asin,
-    due_out_asins,
-    record_absent,
-    record_listings,
-    withdrawn_asins,
-)
+from catalog.listing import Listing
+from catalog.questions import control_asin, due_out_asins, gap_asins, wanted_keys
+from catalog.services import note_pages_read, record_listings
 from scraping import politeness
+from scraping.asking import Asker, Ending
+from scraping.belonging import belonging
+from scraping.missing import look_for_missing
 from scraping.models import Target, Visit
-from scraping.outcomes import Absent, Failed, Throttled
-from scraping.sources.base import Pass, Progress, Query, QueryKind, Source
-from scraping.sources.http import fetch, open_session
-from scraping.sources.registry import DEFAULT, SOURCES
+from scraping.outcomes import Absent
+from scraping.sources.base import Pass, Progress, Query, QueryKind
+from scraping.sources.registry import DEFAULT, PAGES
 
-# Of the titles a pass misses, so many are asked for alone in one visit.
-MAX_LOOKS = 5
 BATCH = 50
 # A pass cut short longer ago than this is begun anew: what it saw is no longer one picture.
 RESUME_WITHIN = dt.timedelta(hours=1)
+# So many titles' own pages are read in one visit to fill gaps.
+MAX_GAPS = 2
 
 
 class Trip:
@@ -39,41 +35,58 @@ class Trip:
         self.target = target
         self.clock = clock
         self.renew = renew
-        self.source: Source = SOURCES[DEFAULT]
         self.started_at = clock()
         self.query = self._query()
-        self.reading = self._reading()
+        self.source = source_of(target.marketplace)
+        self.kept: set[str] = set()  # ASINs shown that are what the target asks for
+        self.reading = self._resume()
         self.outcome: str = Visit.Outcome.FOUND
         self.detail = ""
         self.wait: dt.timedelta | None = None
         self.complete = False
-        self.pages = self.products = self.new = self.changed = 0
-        self.event_ids: list[int] = []
+        self.pages = self.products = self.others = self.new = self.changed = 0
         self.still_missing: set[str] = set()
+        self._wanted: frozenset[str] | None = None
 
     def go(self) -> None:
-        """Read the query to its end, or until the store, a turn or the lease says stop."""
-        with open_session() as session:
-            absent = self._read(session)
-            self.complete = self.reading.done or bool(absent)
-            if self.target.kind == Target.Kind.DUE or not self.complete:
-                return
-            if not self.reading.seen and not absent and self._is_blind(session):
-                self.complete = False
-                return
-            # A batch that answers fewer than asked is partial, and proves nothing about the rest.
-            if self.reading.complete or absent:
-                self._look_for(session, absent)
-            else:
-                self.still_missing = set(self.target.asins)
+        """Read the query to its end, or until the store, a turn or the lease says stop.
 
-    def _is_blind(self, session: requests.Session) -> bool:
-        """Whether a listing with nothing in it is an outage: a known title is not shown either."""
-        control = control_asin(marketplace=self.target.marketplace, excluded=self.target.asins)
-        if control is None or self._is_shown(session, control):
-            return False
-        self._stop(Visit.Outcome.FAILED, "the store lists nothing, not even what is there", None)
-        return True
+        Where the first source has long been blind, the pages of the store's site are read instead.
+        """
+        ending = self._go(self.source)
+        if ending and ending.blind and _is_long_blind(self.target.marketplace, self.source):
+            self.source = PAGES
+            self.reading = self._start()
+            ending = self._go(PAGES)
+        if ending:
+            self.outcome, self.detail, self.wait = ending.outcome, ending.detail, ending.wait
+
+    def _go(self, source: str) -> Ending | None:
+        with ExitStack() as stack:
+            asker = stack.enter_context(self._asker(source))
+            stack.callback(self._count_pages, asker)
+            absent = self._read(asker)
+            if asker.ending:
+                return asker.ending
+            if self.target.kind == Target.Kind.DUE:
+                self.complete = True
+                return None
+            if not self.reading.seen and not absent and (blind := self._blindness(asker)):
+                return blind
+            self.complete = True
+            self._look_around(asker, absent)
+        return None
+
+    def _asker(self, source: str) -> Asker:
+        return Asker(
+            source=source,
+            marketplace=self.target.marketplace,
+            clock=self.clock,
+            renew=self.renew,
+        )
+
+    def _count_pages(self, asker: Asker) -> None:
+        self.pages += asker.pages
 
     def _query(self) -> Query:
         marketplace = self.target.marketplace
@@ -83,17 +96,36 @@ class Trip:
         kind = cast(QueryKind, self.target.kind)  # the other kinds are the same words
         return Query(marketplace, kind, self.target.query)
 
-    def _reading(self) -> Pass:
-        kept, visited_at = self.target.unfinished_pass, self.target.visited_at
-        if kept and visited_at and self.started_at - visited_at < RESUME_WITHIN:
-            return Pass.from_json(kept)
-        return self.source.start(self.query)
+    def _start(self) -> Pass:
+        self.kept = set()
+        return self._asker(self.source).source.start(self.query)
 
-    def _read(self, session: requests.Session) -> tuple[str, ...]:
+    def _resume(self) -> Pass:
+        """Where an earlier visit was cut short, if that was lately and by the same source."""
+        unfinished, visited_at = self.target.unfinished_pass, self.target.visited_at
+        is_fresh = visited_at and self.started_at - visited_at < RESUME_WITHIN
+        if not (unfinished and is_fresh and unfinished["source"] == self.source):
+            return self._start()
+        self.kept = set(unfinished["kept"])
+        return Pass.from_json(unfinished["reading"])
+
+    def unfinished(self) -> dict[str, Any] | None:
+        """What the next visit needs to go on; None where it begins anew."""
+        if self.reading.done or not self.reading.step:
+            return None
+        return {
+            "source": self.source,
+            "kept": sorted(self.kept),
+            "reading": self.reading.as_json(),
+        }
+
+    def _read(self, asker: Asker) -> tuple[str, ...]:
         """Step through the query; returns the ASIN it asked for alone and the store denied."""
+        asker.plain = self.reading.plain
         while not self.reading.done:
-            match self._step(session, self.query, self.reading):
-                case Progress(_, reading):
+            match asker.step(self.query, self.reading):
+                case Progress(page, reading):
+                    self._record(asker, page.listings)
                     self.reading = reading
                 case Absent(asins):
                     self.outcome = Visit.Outcome.ABSENT
@@ -102,105 +134,86 @@ class Trip:
                     return ()
         return ()
 
-    def _step(
-        self, session: requests.Session, query: Query, reading: Pass
-    ) -> Progress | Absent | None:
-        """One request and its listings stored; None where the visit must end here."""
-        url = self.source.url(query, reading)
-        turn = politeness.acquire(query.marketplace, url)
-        if isinstance(turn, politeness.Postponed):
-            self._stop(Visit.Outcome.POSTPONED, "waits for its turn", turn.wait)
-            return None
-        if not self.renew():
-            self._stop(Visit.Outcome.POSTPONED, "the lease ran out", None)
-            return None
-        fetched_at = self.clock()
-        answer = fetch(url, session)
-        self.pages += 1
-        result = self.source.step(query, reading, answer, now=self.clock())
-        if isinstance(result, Throttled | Failed):
-            self._give_up(result)
-            return None
-        if isinstance(result, Progress):
-            self._record(result, fetched_at)
-        return result
+    def _record(self, asker: Asker, listings: Iterable[Listing]) -> None:
+        """Store what the target asks for; the rest of a fuzzy answer is not ours to follow."""
+        shown = list(listings)
+        if self._wanted is None:
+            self._wanted = wanted_keys(
+                marketplace=self.target.marketplace, kind=self.target.kind, query=self.target.query
+            )
+        kept = belonging(shown, kind=self.target.kind, query=self.target.query, wanted=self._wanted)
+        self.kept |= {each.asin for each in kept}
+        self.others += len(shown) - len(kept)
+        self.store(asker, kept)
 
-    def _ask(self, session: requests.Session, query: Query) -> Progress | Absent | None:
-        """One question beside the pass; what the store refused to it is not asked for again."""
-        start = dataclasses.replace(self.source.start(query), plain=self.reading.plain)
-        return self._step(session, query, start)
-
-    def _record(self, progress: Progress, fetched_at: dt.datetime) -> None:
-        listings = progress.page.listings
-        recorded = record_listings(listings=listings, fetched_at=fetched_at, now=self.clock())
+    def store(self, asker: Asker, listings: list[Listing]) -> None:
+        """Write listings down; their news is held until the visit is over."""
+        recorded = record_listings(
+            listings=listings,
+            fetched_at=asker.fetched_at,
+            now=self.clock(),
+            held_by=self.target.id,
+            pages_date=asker.name == PAGES and self.source == PAGES,
+        )
         self.products += len(listings)
         self.new += recorded.new
         self.changed += recorded.changed
-        self.event_ids += recorded.event_ids
 
-    def _give_up(self, result: Throttled | Failed) -> None:
-        if isinstance(result, Failed):
-            self._stop(Visit.Outcome.FAILED, result.reason, None)
-            return
-        wait = max(result.retry_after or dt.timedelta(), settings.STORE_SAME_URL_INTERVAL)
-        politeness.leave_alone(
-            self.target.marketplace, result.retry_after or settings.STORE_REQUEST_INTERVAL
-        )
-        self._stop(Visit.Outcome.THROTTLED, "the store wants to be left alone", wait)
+    def _blindness(self, asker: Asker) -> Ending | None:
+        """A listing with nothing in it is an outage where a known title is not shown either.
 
-    def _stop(self, outcome: Visit.Outcome, detail: str, wait: dt.timedelta | None) -> None:
-        self.outcome, self.detail, self.wait = outcome, detail, wait
-
-    def _look_for(self, session: requests.Session, denied: Iterable[str]) -> None:
-        """Find out whether what this pass misses is gone, or was just not listed.
-
-        Gone is what the store denies when asked for alone while it shows a title that is known
-        to be there; the second such look withdraws it.
+        Where no other title is known to ask for, one that listed something before is not believed.
         """
-        before = (self.outcome, self.detail, self.wait)
-        missing = [asin for asin in self.target.asins if asin not in self.reading.seen]
-        gone = [asin for asin in denied if asin in missing]
-        if not denied:
-            gone = self._ask_for_each(session, self._ask_for_all(session, missing))
-        if gone and self._control_is_shown(session, gone):
-            self.event_ids += record_absent(
-                marketplace=self.target.marketplace,
-                asins=gone,
+        known = self.target.asins
+        control = control_asin(marketplace=self.target.marketplace, excluded=known)
+        if asker.shows(control) if control else not known:
+            return None
+        nothing = "the store lists nothing, not even what is there"
+        return asker.ending or Ending(Visit.Outcome.FAILED, nothing, blind=True)
+
+    def _look_around(self, asker: Asker, absent: tuple[str, ...]) -> None:
+        """What these extra looks meet says nothing about the pass, which is complete."""
+        missing = {asin for asin in self.target.asins if asin not in self.reading.seen}
+        # A batch that answers fewer than asked is partial, and proves nothing about the rest; nor
+        # does what stands in for the first source.
+        if self.source == source_of(self.target.marketplace) and (self.reading.complete or absent):
+            self.still_missing = look_for_missing(
+                asker,
+                missing=missing,
+                denied=absent,
+                store=self.store,
+                held_by=self.target.id,
                 now=self.clock(),
-                delay=settings.ABSENCE_DELAY,
             )
-        self.still_missing = set(missing) - withdrawn_asins(
-            marketplace=self.target.marketplace, asins=missing
-        )
-        # What these extra looks met says nothing about the pass, which is complete.
-        self.outcome, self.detail, self.wait = before
+        else:
+            self.still_missing = missing
+        if asker.name != PAGES:
+            self._fill_gaps()
 
-    def _ask_for_all(self, session: requests.Session, asins: list[str]) -> list[str]:
-        """Ask for many at once; those that stay missing (all of one: it is asked for alone)."""
-        if len(asins) < 2:
-            return asins
-        # Another choice each time, so that a few stubborn ones do not hide the rest.
-        asked = random.sample(asins, min(BATCH, len(asins)))
-        result = self._ask(session, Query(self.target.marketplace, "batch", asins=tuple(asked)))
-        if not isinstance(result, Progress):
-            return []
-        return [asin for asin in asked if asin not in result.page.listed]
+    def _fill_gaps(self) -> None:
+        """Read the own pages of a few titles whose record lacks what people need."""
+        marketplace = self.target.marketplace
+        gaps = gap_asins(marketplace=marketplace, asins=self.kept, now=self.clock(), limit=MAX_GAPS)
+        if not gaps:
+            return
+        with self._asker(PAGES) as asker:
+            for asin in gaps:
+                answer = asker.ask(Query(marketplace, "asin", asin))
+                if answer is None:
+                    break
+                note_pages_read(marketplace=marketplace, asins=[asin], now=self.clock())
+                if isinstance(answer, Progress):
+                    self.store(asker, [each for each in answer.page.listings if each.asin == asin])
+            self._count_pages(asker)
 
-    def _ask_for_each(self, session: requests.Session, asins: list[str]) -> list[str]:
-        """Ask for a few, each alone; those that the store denies."""
-        denied: list[str] = []
-        for asin in asins[:MAX_LOOKS]:
-            result = self._ask(session, Query(self.target.marketplace, "asin", asin))
-            if result is None:
-                break
-            if isinstance(result, Absent):
-                denied.append(asin)
-        return denied
 
-    def _control_is_shown(self, session: requests.Session, gone: list[str]) -> bool:
-        control = control_asin(marketplace=self.target.marketplace, excluded=gone)
-        return control is not None and self._is_shown(session, control)
+def source_of(marketplace: str) -> str:
+    """The source that is asked first: the deployment's choice, else the store's API."""
+    chosen = dict(entry.split("=", 1) for entry in settings.STORE_SOURCES)
+    return chosen.get(marketplace, DEFAULT)
 
-    def _is_shown(self, session: requests.Session, asin: str) -> bool:
-        result = self._ask(session, Query(self.target.marketplace, "asin", asin))
-        return isinstance(result, Progress) and asin in result.page.listed
+
+def _is_long_blind(marketplace: str, source: str) -> bool:
+    if source == PAGES:
+        return False
+    return politeness.failing_for(marketplace, source) >= settings.STORE_PAGES_AFTER

@@ -12,11 +12,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='target',
-            name='api_failed_since',
-            field=models.DateTimeField(blank=True, help_text="The store's API has not answered since; pages are read.", null=True),
-        ),
-        migrations.AddField(
-            model_name='target',
             name='blind_visits',
             field=models.PositiveIntegerField(default=0, help_text='In a row that could not see the store; two raise an alarm.'),
         ),

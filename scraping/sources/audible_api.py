@@ -145,6 +145,7 @@ def _advance_listing(reading: Pass, page: Page) -> Pass:
     return dataclasses.replace(
         noted,
         total_results=page.total_results,
+        capped=at_cap and not brought_nothing and page.raw_count == PAGE_SIZE,
         done=brought_nothing or at_cap or page.raw_count < PAGE_SIZE,
     )
 

@@ -45,6 +45,7 @@ class Pass:
     todo: tuple[str, ...] = ()  # ASINs still to be asked for
     missing: tuple[str, ...] = ()  # asked for, and the store said nothing: no sign of removal
     total_results: int | None = None
+    capped: bool = False  # the store shows no more of them
     plain: bool = False  # ask for less, the store has refused the full question
     done: bool = False
 

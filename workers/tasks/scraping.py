@@ -1,11 +1,12 @@
 """What runs when stores are visited, and what runs next."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 from celery import shared_task
 
 from catalog.services import mark_out_by_date as mark_titles_out
-from scraping import services
+from scraping import alarms, services
 from stalkerr import clock
 from workers.hints import hint
 from workers.jobs import job
@@ -28,6 +29,7 @@ def visit_new_targets() -> None:
 
 def _visit_due(now: dt.datetime) -> int:
     services.sync_targets(now=now)
+    _tell(services.let_strays_go(now=now))
     claimed = services.claim_due(now=now, limit=AT_ONCE)
     for each in claimed:
         hint("scraping.visit_target", "scrape", target_id=each.target_id, claim_no=each.claim_no)
@@ -37,8 +39,11 @@ def _visit_due(now: dt.datetime) -> int:
 @shared_task(name="scraping.visit_target", soft_time_limit=540, time_limit=570)
 def visit_target(*, target_id: int, claim_no: int) -> None:
     """Visit one target; its news is told next."""
-    news = services.visit(target_id=target_id, claim_no=claim_no, clock=clock.now)
-    for event_id in news:
+    _tell(services.visit(target_id=target_id, claim_no=claim_no, clock=clock.now))
+
+
+def _tell(event_ids: Iterable[int]) -> None:
+    for event_id in event_ids:
         hint("notifications.fan_out", "tell", event_id=event_id)
 
 
@@ -46,6 +51,11 @@ def visit_target(*, target_id: int, claim_no: int) -> None:
 def mark_out_by_date(now: dt.datetime) -> int:
     """Titles whose day has come and that the store could not confirm."""
     news = mark_titles_out(now=now)
-    for event_id in news:
-        hint("notifications.fan_out", "tell", event_id=event_id)
+    _tell(news)
     return len(news)
+
+
+@job("scraping.look_for_silence")
+def look_for_silence(now: dt.datetime) -> int:
+    """An alarm where no store has shown anything new for long."""
+    return int(alarms.look_for_silence(now=now))

@@ -3,7 +3,6 @@
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection
@@ -17,60 +16,12 @@ from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
 from scraping.products import parse
 from tests.factories import make_target, make_watch
+from tests.visits import HOUR, Clock, visit_all
 
 pytestmark = pytest.mark.django_db
 
 AUTHOR = "Ada Example"
 SECOND = dt.timedelta(seconds=1)
-HOUR = dt.timedelta(hours=1)
-
-
-class Clock:
-    """The visit's clock, moved by hand."""
-
-    def __init__(self, now: dt.datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> dt.datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock(now: dt.datetime) -> Clock:
-    return Clock(now)
-
-
-@pytest.fixture
-def emulator(settings: Settings, clock: Clock) -> Iterator[Emulator]:
-    with Emulator(seed=7, marketplaces=("us", "uk"), now=clock) as emulator:
-        settings.STORE_URL = emulator.base_url
-        settings.STORE_REQUEST_INTERVAL = dt.timedelta()
-        settings.STORE_SAME_URL_INTERVAL = dt.timedelta()
-        politeness._redis().flushdb()
-        emulator.stock("us", AUTHOR, 3)
-        yield emulator
-
-
-def visit_all(clock: Clock, later: dt.timedelta = HOUR) -> list[str]:
-    """Move the clock, visit what is due; the kinds of news, in order."""
-    clock.now += later
-    services.sync_targets(now=clock.now)
-    Target.objects.exclude(kind="due").update(next_visit_at=clock.now)
-    news: list[int] = []
-    for claimed in services.claim_due(now=clock.now, limit=100):
-        news += services.visit(target_id=claimed.target_id, claim_no=claimed.claim_no, clock=clock)
-    events = ReleaseEvent.objects.filter(id__in=news).order_by("id")
-    return list(events.values_list("kind", flat=True))
-
-
-@pytest.fixture
-def watch(alice: User, emulator: Emulator, clock: Clock) -> Watch:
-    """One whose baseline is over, so that the store may bring news; beside it another author's."""
-    emulator.stock("us", "Tom Other", 2)
-    make_watch(alice, "Tom Other", now=clock.now, is_active=False)
-    watch = make_watch(alice, AUTHOR, now=clock.now, is_active=False)
-    visit_all(clock)
-    return watch
 
 
 def test_the_first_complete_pass_is_the_baseline(watch: Watch, clock: Clock) -> None:

@@ -1,0 +1,119 @@
+"""One question to a store: its turn taken, its answer fetched, and what that comes to."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+
+from scraping import politeness
+from scraping.models import Visit
+from scraping.outcomes import Absent, Failed, Throttled
+from scraping.sources.base import Pass, Progress, Query
+from scraping.sources.http import fetch, open_session
+from scraping.sources.registry import SOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why nothing more is asked: a Visit.Outcome, a sentence, and how long to wait at least.
+
+    `blind`: the store could not be seen, or is not to be asked because it could not be.
+    """
+
+    outcome: str
+    detail: str
+    wait: dt.timedelta | None = None
+    blind: bool = False
+
+
+class Asker:
+    """Asks one marketplace through one source, as long as the visit's lease lasts.
+
+    `ending` says why the last question got no answer; `pages` counts requests.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        marketplace: str,
+        clock: Callable[[], dt.datetime],
+        renew: Callable[[], bool],
+    ) -> None:
+        self.name = source
+        self.source = SOURCES[source]
+        self.marketplace = marketplace
+        self.clock = clock
+        self.renew = renew
+        self.pages = 0
+        self.plain = False  # the store refused the full question once: ask for less
+        self.fetched_at = clock()
+        self.ending: Ending | None = None
+
+    def __enter__(self) -> Self:
+        self._session = open_session()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._session.close()
+
+    def ask(self, query: Query) -> Progress | Absent | None:
+        """The first answer to a question; None where there is none (`ending`)."""
+        start = dataclasses.replace(self.source.start(query), plain=self.plain)
+        return self.step(query, start)
+
+    def shows(self, asin: str) -> bool:
+        """Whether the store shows this title when asked for it alone."""
+        answer = self.ask(Query(self.marketplace, "asin", asin))
+        return isinstance(answer, Progress) and asin in answer.page.listed
+
+    def step(self, query: Query, reading: Pass) -> Progress | Absent | None:
+        """The next answer of a reading; None where there is none (`ending`)."""
+        url = self.source.url(query, reading)
+        self.ending = self._wait_for_turn(url)
+        if self.ending:
+            return None
+        self.fetched_at = self.clock()
+        answer = fetch(url, self._session)
+        self.pages += 1
+        result = self.source.step(query, reading, answer, now=self.clock())
+        politeness.report(self.marketplace, self.name, ok=_is_seen(result))
+        if isinstance(result, Throttled | Failed):
+            self.ending = self._give_up(result)
+            return None
+        if isinstance(result, Progress):
+            self.plain = result.reading.plain
+        return result
+
+    def _wait_for_turn(self, url: str) -> Ending | None:
+        # The lease first: a probe whose asker must not ask would keep the others waiting.
+        if not self.renew():
+            return Ending(Visit.Outcome.POSTPONED, "the lease ran out")
+        turn = politeness.acquire(self.marketplace, url, self.name)
+        if isinstance(turn, politeness.Turn):
+            return None
+        is_blind = turn.reason == "breaker"
+        return Ending(Visit.Outcome.POSTPONED, "waits for its turn", turn.wait, is_blind)
+
+    def _give_up(self, result: Throttled | Failed) -> Ending:
+        if isinstance(result, Failed):
+            return Ending(Visit.Outcome.FAILED, result.reason, blind=result.blind)
+        politeness.leave_alone(self.marketplace, result.retry_after)
+        wait = max(result.retry_after or dt.timedelta(), settings.STORE_SAME_URL_INTERVAL)
+        return Ending(Visit.Outcome.THROTTLED, "the store wants to be left alone", wait)
+
+
+def _is_seen(result: Progress | Absent | Throttled | Failed) -> bool:
+    """Whether the store answered as it does: a refused question is an answer, too."""
+    return isinstance(result, Progress | Absent) or (
+        isinstance(result, Failed) and not result.blind
+    )
