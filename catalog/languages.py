@@ -61,7 +61,7 @@ def language(text: str) -> str | None:
     words = fold(cleaned).split()
     if not words:
         return None
-    return _WORDS.get(" ".join(words)) or _WORDS.get(words[0]) or _last(words) or cleaned.lower()
+    return _WORDS.get(" ".join(words)) or _last(words) or _WORDS.get(words[0]) or cleaned.lower()
 
 
 def _last(words: list[str]) -> str | None:

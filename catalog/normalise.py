@@ -38,6 +38,8 @@ KEY_MAX = 200  # characters
 
 def clean(text: str) -> str:
     """`text` as it may be stored and shown: composed, on one line, nothing invisible."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return " ".join(unicodedata.normalize("NFC", _UNWANTED.sub("", text)).split())
 
 

@@ -6,7 +6,6 @@ What makes no sense is None.
 import datetime as dt
 import html
 import re
-from functools import lru_cache
 from typing import Any
 
 from bs4 import BeautifulSoup
@@ -18,6 +17,14 @@ _ASIN = re.compile(r"[0-9A-Z]{10}")
 PLACEHOLDER_YEAR = 2100  # from here on a date stands for "unknown"
 _LONGEST_RUNTIME = 100_000  # minutes
 _BLOCK = re.compile(r"<(?=/?(?:p|br|div|li|ul|ol|h\d)\b)", re.IGNORECASE)
+# Possessive throughout: no markup makes these slow.
+_ATTRIBUTES = r"""(?:\s++[\w:-]++(?:=(?:"[^<>"]*+"|'[^<>']*+'|[\w./:-]++))?)*+\s*+/?>"""
+_BLOCK_TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|h[1-6])" + _ATTRIBUTES, re.IGNORECASE)
+_PLAIN_TAG = re.compile(
+    r"</?(?:b|i|em|strong|u|span|a|sup|sub|small|big|font|q|blockquote|center|hr|cite|s)"
+    + _ATTRIBUTES,
+    re.IGNORECASE,
+)
 _DECLARATION = re.compile(r"<[!?][^>]*>?")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -74,11 +81,16 @@ def moment(value: Any) -> dt.datetime | None:
     return read if read.year < PLACEHOLDER_YEAR else None
 
 
-@lru_cache(maxsize=1024)  # pages are read again and again, and soup is most of reading them
 def plain_text(marked_up: str) -> str:
-    """What a reader sees of such markup; blocks stay apart."""
+    """What a reader sees of such markup; blocks stay apart.
+
+    Summaries are nearly all plain tags, and soup would be most of reading a page: it is kept
+    for what is not.
+    """
     if "<" not in marked_up:
         return html.unescape(marked_up)
+    if "<" not in (bare := _PLAIN_TAG.sub("", _BLOCK_TAG.sub(" ", marked_up))):
+        return html.unescape(bare)
     spaced = _BLOCK.sub(" <", _DECLARATION.sub(" ", marked_up))
     try:
         return BeautifulSoup(spaced, "lxml").get_text()

@@ -3,12 +3,14 @@
 One bad field costs that field, one bad product that product, never the page.
 """
 
+import html
 import json
 import math
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from catalog.languages import language
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.marketplaces import MARKETPLACES
 from catalog.normalise import clean, fold
@@ -20,11 +22,14 @@ from scraping.pages import Page, StoreError, UnreadableAnswerError
 # only where there are some is a walk through the record necessary.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
+_ONE = ("product", "item")
+_MANY = ("products", "items", "similar_products")
+
 Record = dict[str, Any]
 
 
 def parse(body: bytes, marketplace: str) -> Page:
-    """The page that an answer's body holds: of a listing, a batch, a single, or a user's list.
+    """The page that an answer's body holds: of a listing, a batch, a single, a user's list, a screen.
 
     Raises StoreError where the store says it refuses, UnreadableAnswerError where this is no
     answer of its catalogue. A record that says nothing but its ASIN is a stub; one that has
@@ -84,20 +89,49 @@ def _storable(value: Any) -> Any:
 
 
 def _records(answer: Any) -> tuple[list[Any], int | None]:
+    if isinstance(answer, list) and any(map(_is_product, answer)):
+        return answer, None
     if not isinstance(answer, dict):
         raise UnreadableAnswerError("no answer of the catalogue")
-    if isinstance(answer.get("product"), dict):
-        return [answer["product"]], None
-    for name in ("products", "items"):
+    for name in _ONE:
+        if isinstance(answer.get(name), dict):
+            return [answer[name]], None
+    for name in _MANY:
         if isinstance(answer.get(name), list):
             return answer[name], fields.integer(answer.get("total_results"))
+    return _other_records(answer)
+
+
+def _other_records(answer: Record) -> tuple[list[Any], int | None]:
+    """Of a bare product, or of a screen of the store's app."""
+    if _is_product(answer):
+        return [answer], None
     if isinstance(answer.get("message"), str):
         raise StoreError(answer["message"])
-    raise UnreadableAnswerError("no answer of the catalogue")
+    rows, total = _screen_records(answer.get("sections"))
+    if not rows:
+        raise UnreadableAnswerError("no answer of the catalogue")
+    return rows, total
+
+
+def _is_product(value: Any) -> bool:
+    return fields.asin(_dict(value).get("asin")) is not None
+
+
+def _screen_records(sections: Any) -> tuple[list[Any], int | None]:
+    """What such a screen shows, row by row; a title may be in two of its sections."""
+    records: list[Any] = []
+    total = None
+    for section in _dicts(sections):
+        model = _dict(section.get("model"))
+        stated = _dict(_dict(model.get("header")).get("header_model")).get("product_count")
+        total = fields.integer(stated) if total is None else total
+        records += [row.get("product_metadata") for row in _dicts(model.get("rows"))]
+    return records, total
 
 
 def _listing(record: Record, asin: str, marketplace: str) -> Listing | None:
-    title = fields.text(record.get("title"))
+    title = _shown(record.get("title"))
     credits = tuple(_credits(record))
     release_date = fields.iso_date(record.get("release_date")) or fields.iso_date(
         record.get("issue_date")
@@ -109,19 +143,19 @@ def _listing(record: Record, asin: str, marketplace: str) -> Listing | None:
         asin=asin,
         url=MARKETPLACES[marketplace].url_of(asin),
         title=title,
-        subtitle=fields.text(record.get("subtitle")),
-        language=fields.lower(record.get("language")),
+        subtitle=_shown(record.get("subtitle")),
+        language=language(fields.text(record.get("language")) or ""),
         release_date=release_date,
         publication_at=fields.moment(record.get("publication_datetime")),
         launched_at=fields.moment(record.get("product_site_launch_date")),
-        publisher=fields.text(record.get("publisher_name")),
+        publisher=_shown(record.get("publisher_name")),
         runtime_minutes=fields.runtime(record.get("runtime_length_min")),
         credits=credits,
         series=tuple(_series(record)),
         genres=tuple(_genres(record)),
         format_type=fields.lower(record.get("format_type")),
         content_type=fields.text(record.get("content_type")),
-        delivery_type=fields.text(record.get("content_delivery_type")),
+        delivery_type=_delivery_type(record),
         cover_url=_cover(record.get("product_images")),
         summary=_summary(record),
         sku=fields.text(record.get("sku")),
@@ -134,15 +168,31 @@ def _is_record(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _dict(value: Any) -> Record:
+    return value if isinstance(value, dict) else {}
+
+
 def _dicts(value: Any) -> Iterable[Record]:
     return filter(_is_record, value) if isinstance(value, list) else ()
+
+
+def _shown(value: Any) -> str | None:
+    """A title or a name: some are escaped as for a web page, though they come as data."""
+    shown = fields.text(value)
+    return fields.text(html.unescape(shown)) if shown and "&" in shown else shown
+
+
+def _delivery_type(record: Record) -> str | None:
+    """What has books for children is a series, though a short answer does not say so."""
+    stated = fields.text(record.get("content_delivery_type"))
+    return stated or ("BookSeries" if any(_children(record)) else None)
 
 
 def _credits(record: Record) -> Iterable[CreditLine]:
     known = set()
     for field, default in (("authors", "author"), ("narrators", "narrator")):
         for person in _dicts(record.get(field)):
-            name, role = split_role(fields.text(person.get("name")) or "", default)
+            name, role = split_role(_shown(person.get("name")) or "", default)
             asin, key = fields.asin(person.get("asin")), fold(name)
             if key and (identity := (asin or key, role)) not in known:
                 known.add(identity)
@@ -158,12 +208,18 @@ def _series(record: Record) -> Iterable[SeriesPlace]:
     )
     places: dict[str, SeriesPlace] = {}
     for entry in (*_dicts(record.get("series")), *parents):
-        asin, title = fields.asin(entry.get("asin")), fields.text(entry.get("title")) or ""
-        key, sequence = asin or fold(title), fields.text(entry.get("sequence"))
+        asin, title = fields.asin(entry.get("asin")), _shown(entry.get("title")) or ""
+        key, sequence = asin or fold(title), _sequence(entry.get("sequence"))
         if key:
             earlier = places.get(key, SeriesPlace(asin, "", None))
             places[key] = SeriesPlace(asin, earlier.title or title, earlier.sequence or sequence)
     return places.values()
+
+
+def _sequence(value: Any) -> str | None:
+    """Text as sold; a bare number as that text."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if number else fields.text(value)
 
 
 def _children(record: Record) -> Iterable[str]:
