@@ -4,7 +4,7 @@
 import os
 import signal
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 # Importing the rest takes a second; until main() knows better, Ctrl-C just ends this.
@@ -12,9 +12,10 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from django.core.management import execute_from_command_line  # noqa: E402
 
-from stalkerr.embedded import EmbeddedError, ensure  # noqa: E402
+from stalkerr.embedded import EmbeddedError, ensure, nowhere  # noqa: E402
 from workers.demo.place import move_in  # noqa: E402
 
+SERVERLESS = ("parse",)  # these read files and no rows: they start nothing, and wait for nothing
 VAR_DIR = Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parent / "var")
 
 
@@ -28,8 +29,7 @@ def main() -> int:
     try:
         # A shell starts background jobs with SIGINT ignored; here it always means "stop".
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # In production servers have addresses of their own; a missing one is a mistake.
-        with nullcontext() if settings == "stalkerr.settings.production" else ensure(var):
+        with _servers(var, settings):
             execute_from_command_line(sys.argv)
     except EmbeddedError as error:
         sys.stderr.write(f"{error}\n")
@@ -37,6 +37,13 @@ def main() -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0
+
+
+def _servers(var: Path, settings: str) -> AbstractContextManager[object]:
+    if sys.argv[1:2] and sys.argv[1] in SERVERLESS:
+        return nowhere()
+    # In production servers have addresses of their own; a missing one is a mistake.
+    return nullcontext() if settings == "stalkerr.settings.production" else ensure(var)
 
 
 if __name__ == "__main__":

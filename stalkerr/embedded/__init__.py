@@ -3,7 +3,7 @@
 Nothing here knows Django: it runs before the settings are read.
 """
 
-from stalkerr.embedded.client import Servers, ensure
+from stalkerr.embedded.client import Servers, ensure, nowhere
 from stalkerr.embedded.errors import EmbeddedError
 
-__all__ = ["EmbeddedError", "Servers", "ensure"]
+__all__ = ["EmbeddedError", "Servers", "ensure", "nowhere"]

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,10 +22,19 @@ from stalkerr.embedded.folder import (
 )
 
 NAMES = ("DATABASE_URL", "BROKER_URL", "CACHE_URL")
+_NOWHERE = {
+    "DATABASE_URL": "postgres://nobody@nowhere.invalid/none",
+    "BROKER_URL": "redis://nowhere.invalid",
+    "CACHE_URL": "redis://nowhere.invalid",
+}
 ROOT = Path(__file__).resolve().parents[2]  # where `stalkerr` can be imported
 START = 600.0  # seconds: a crash recovery may take minutes
 STOP = 15.0  # seconds
 STEP = 0.05
+
+
+def _lacks(environ: MutableMapping[str, str], name: str) -> bool:
+    return not (environ.get(name) or environ.get(f"{name}_FILE"))
 
 
 def ensure(
@@ -36,11 +46,27 @@ def ensure(
     does. With `durable` False they do without fsync if this call starts them: for tests. Raises
     EmbeddedError.
     """
-    missing = [name for name in NAMES if not (environ.get(name) or environ.get(f"{name}_FILE"))]
+    missing = [name for name in NAMES if _lacks(environ, name)]
     servers = Servers(var.resolve(), environ)
     if missing:
         servers.acquire(missing, durable=durable)
     return servers
+
+
+@contextmanager
+def nowhere(environ: MutableMapping[str, str] = os.environ) -> Iterator[None]:
+    """Set each of the three URLs that `environ` lacks to one that answers nobody.
+
+    For what reads the settings and asks no server: it needs no folder that can be written, and no
+    second in which servers start.
+    """
+    missing = {name: url for name, url in _NOWHERE.items() if _lacks(environ, name)}
+    environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            environ.pop(name, None)
 
 
 class Servers:
