@@ -12,6 +12,7 @@ from catalog.listing import CreditLine, Listing, SeriesPlace
 FOUND_LATE_DAYS = 14
 # The source whose facts stand: what the others say fills gaps.
 BEST = "audible_api"
+_NOTHING = (None, "", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def merge(old: Listing, new: Listing) -> Listing:
     said = {
         entry.name: value
         for entry in dataclasses.fields(new)
-        if (value := getattr(new, entry.name)) not in (None, "", ())
+        if (value := getattr(new, entry.name)) not in _NOTHING
     }
     said["credits"] = _merge_credits(old.credits, new.credits)
     said["series"] = _merge_series(old.series, new.series)
@@ -123,9 +124,16 @@ def merge(old: Listing, new: Listing) -> Listing:
 
 def fill(known: Listing, page: Listing, *, pages_date: bool) -> Listing:
     """What is known, with what only the page says."""
-    facts = merge(page, known)
-    date = page.release_date if pages_date else None
-    return dataclasses.replace(facts, release_date=date or facts.release_date)
+    added = {
+        entry.name: value
+        for entry in dataclasses.fields(page)
+        if getattr(known, entry.name) in _NOTHING and (value := getattr(page, entry.name))
+    }
+    added["credits"] = _merge_credits(page.credits, known.credits)
+    added["series"] = _merge_series(page.series, known.series)
+    if pages_date and page.release_date:
+        added["release_date"] = page.release_date
+    return dataclasses.replace(known, **added)
 
 
 def _merge_credits(
