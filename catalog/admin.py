@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin import ReadOnlyAdmin
+from catalog import brake
 from catalog.models import (
     Audiobook,
     Contributor,
@@ -102,11 +103,29 @@ class SeriesAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
+class HeldFilter(admin.SimpleListFilter):
+    """News that a visit brought too much of."""
+
+    title = "held"
+    parameter_name = "held"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "waits for a person")]
+
+    def queryset(
+        self, _request: HttpRequest, events: QuerySet[ReleaseEvent]
+    ) -> QuerySet[ReleaseEvent]:
+        return events.exclude(braked_at=None) if self.value() else events
+
+
 @admin.register(ReleaseEvent)
 class ReleaseEventAdmin(ReadOnlyAdmin):
-    list_display = ("kind", "audiobook", "old_date", "new_date", "seen_at", "fanned_out_at")
+    list_display = (
+        *("kind", "audiobook", "old_date", "new_date", "seen_at", "fanned_out_at", "braked_at"),
+    )
     list_select_related = ("audiobook",)
     list_filter = (
+        HeldFilter,
         "kind",
         "unconfirmed",
         "found_late",
@@ -114,6 +133,22 @@ class ReleaseEventAdmin(ReadOnlyAdmin):
     )
     search_fields = ("audiobook__title", "=audiobook__asin")
     ordering = ("-id",)
+    actions = ("tell", "drop")
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may use the actions: the rows themselves can't be edited here."""
+        return request.user.has_perm("catalog.change_releaseevent")
+
+    @admin.action(description="Tell what is held: it is true", permissions=["act"])
+    def tell(self, request: HttpRequest, events: QuerySet[ReleaseEvent]) -> None:
+        count = brake.tell_braked(event_ids=events.values_list("id", flat=True))
+        self.message_user(request, f"{count} held pieces of news are told now.")
+
+    @admin.action(description="Let what is held count as told", permissions=["act"])
+    def drop(self, request: HttpRequest, events: QuerySet[ReleaseEvent]) -> None:
+        ids = events.values_list("id", flat=True)
+        count = brake.drop_braked(event_ids=ids, now=clock.now())
+        self.message_user(request, f"{count} held pieces of news are told to nobody.")
 
 
 class QueryInline(ReadOnlyInline):
@@ -139,7 +174,8 @@ class WatchAdmin(ModelAdmin):
     }
     actions = ("end",)
     fields = (
-        *("user", "kind", "query", "asin", "marketplaces", "languages", "excluded_words"),
+        *("user", "kind", "query", "asin", "aliases", "marketplaces", "languages", "hidden"),
+        "excluded_words",
         *("event_kinds", "include_announced", "per_edition", "muted", "snoozed_until"),
     )
 

@@ -10,7 +10,7 @@ from scraping.models import Target, Visit
 class TargetAdmin(ReadOnlyAdmin):
     list_display = (
         *("query", "kind", "marketplace", "next_visit_at", "visited_at", "completed_at"),
-        *("failures", "products_total"),
+        *("failures", "blind_visits", "products_total"),
     )
     list_filter = ("kind", "marketplace", ("completed_at", admin.EmptyFieldListFilter))
     search_fields = ("query",)
@@ -20,10 +20,10 @@ class TargetAdmin(ReadOnlyAdmin):
 @admin.register(Visit)
 class VisitAdmin(ReadOnlyAdmin):
     list_display = (
-        *("target", "outcome", "complete", "started_at", "finished_at"),
-        *("pages", "products", "new", "changed", "detail"),
+        *("target", "outcome", "complete", "capped", "source", "started_at", "finished_at"),
+        *("pages", "products", "total_results", "others", "new", "changed", "events", "detail"),
     )
     list_select_related = ("target",)
-    list_filter = ("outcome", "complete", "target__marketplace")
+    list_filter = ("outcome", "complete", "capped", "braked", "source", "target__marketplace")
     search_fields = ("target__query",)
     ordering = ("-id",)

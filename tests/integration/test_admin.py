@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Notice, User
 from catalog.listing import SeriesPlace
-from catalog.models import Audiobook, Watch
+from catalog.models import Audiobook, ReleaseEvent, Watch
 from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
 from scraping.models import Target, Visit
 from tests.factories import (
@@ -207,6 +207,26 @@ def test_a_failed_message_is_sent_again(office: Client, alice: User, now: dt.dat
     )
     assert act(office, Message, "resend") == 302
     assert set(Message.objects.values_list("state", flat=True)) == {"due"}
+
+
+@pytest.mark.parametrize(("action", "is_told"), [("tell", True), ("drop", False)])
+def test_held_news_is_told_or_counts_as_told(
+    action: str,
+    is_told: bool,
+    office: Client,
+    now: dt.datetime,
+) -> None:
+    held, other = (event_of(make_audiobook(now=now)) for _ in range(2))
+    ReleaseEvent.objects.filter(id=held.id).update(held_by=1, braked_at=now)
+    shown = office.get(page(ReleaseEvent, "changelist"), {"held": "yes"})
+    assert str(held.audiobook.title) in shown.content.decode()
+    assert str(other.audiobook.title) not in shown.content.decode()
+    assert act(office, ReleaseEvent, action) == 302
+    held.refresh_from_db()
+    assert (held.braked_at, held.held_by) == (None, None)
+    assert (held.fanned_out_at is None) == is_told
+    other.refresh_from_db()
+    assert other.fanned_out_at is None
 
 
 def test_a_channel_is_disabled_enabled_and_emptied(
