@@ -134,7 +134,7 @@ def _media(_shelf: Shelf, product: Product) -> Record:
 
 def cover_url(product: Product) -> str:
     """Without size and ending."""
-    return f"https://covers.example/{product.asin}"
+    return f"https://covers.example/images/I/{product.asin}"
 
 
 def _series(shelf: Shelf, product: Product) -> Record:

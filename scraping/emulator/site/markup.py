@@ -75,6 +75,15 @@ def link(text: str, address: str) -> str:
     )
 
 
+def player(product: Product) -> str:
+    """The button that plays it, which knows what it plays."""
+    return (
+        f'<button type="button" name="playButton" asin="{product.asin}"'
+        f' contenttype="{product.content_type}" contentdeliverytype="{product.delivery_type}">'
+        "</button>"
+    )
+
+
 def label(name: str, content: str) -> str:
     """One labelled line, of markup."""
     return f'<li class="bc-list-item {name}">{_SPAN}{content}</span></li>'

@@ -21,6 +21,7 @@ from scraping.emulator.site.markup import (
     label,
     narrator_url,
     people_label,
+    player,
     product_url,
     publisher_url,
     series_label,
@@ -38,7 +39,7 @@ def product_page(shelf: Shelf, product: Product, layout: str) -> str:
     ld = "application/ld+json"
     linked = embedded(_audiobook(product), ld) + embedded([_product(product)], ld)
     address = f"https://www.{MARKETPLACES[product.marketplace].site}{product_url(product)}"
-    return frame(f"{product.title} Audiobook", linked + shown, address=address)
+    return frame(f"{product.title} Audiobook", linked + shown + player(product), address=address)
 
 
 def _audiobook(product: Product) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from scraping.emulator.site.markup import (
     link,
     narrator_url,
     people_label,
+    player,
     product_url,
     series_label,
 )
@@ -48,8 +49,11 @@ def _legacy(shelf: Shelf, product: Product, place: str | None) -> str:
     if product.content_type == "Podcast":
         return bare(product)
     locale = locale_of(shelf.marketplace)
+    labels = _labels(shelf, product, locale)
+    if place is None:
+        return _item(product, labels, "", locale)
     heading = f'<h2 class="bc-heading bc-size-medium">{locale.book.format(place)}</h2>'
-    return _item(product, _labels(shelf, product, locale), heading if place else "", locale)
+    return _item(product, labels, heading + player(product), locale)
 
 
 def _item(product: Product, labels: str, heading: str = "", locale: Locale | None = None) -> str:
