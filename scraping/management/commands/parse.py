@@ -68,7 +68,8 @@ def _objects(name: str, reading: Reading) -> Iterable[str]:
 
 def _table(name: str, reading: Reading) -> Iterable[str]:
     """For people: a line for the file, a line for each title."""
-    said = reading.error or f"{len(reading.page.listings)} titles"
+    count = len(reading.page.listings)
+    said = reading.error or f"{count} title{'' if count == 1 else 's'}"
     yield f"{name}: {reading.outcome}, {said}"
     for facts in map(describe, reading.page.listings):
         kind = facts["kind"] if facts["voice"] == "human" else f"{facts['kind']}, {facts['voice']}"

@@ -1,6 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from catalog.roles import split_role
+from catalog.normalise import fold
+from catalog.roles import FULL_CASTS, PSEUDO_NARRATORS, UNNAMED, is_ai_voice, split_role
 
 
 @pytest.mark.parametrize(
@@ -30,8 +33,35 @@ from catalog.roles import split_role
         ("Radio Nord - Studio 4", "narrator", ("Radio Nord - Studio 4", "narrator")),
         ("Ada Lund-Übersetzer", "author", ("Ada Lund", "translator")),
         ("AdaLund-Übersetzer", "author", ("AdaLund", "translator")),
+        ("Ada Lund \u2013 Übersetzer", "author", ("Ada Lund", "translator")),
+        ("Ada Lund -- editor", "author", ("Ada Lund", "editor")),
+        ("Ada Lund - Introduction M.D.", "author", ("Ada Lund", "introduction")),
+        ("Ada Lund - author/editor", "author", ("Ada Lund", "author")),
+        ("Ada Lund - editor and translator", "author", ("Ada Lund", "editor")),
+        ("Ada Lund - traducător", "author", ("Ada Lund", "translator")),
+        ("Ada Lund - översättare", "author", ("Ada Lund", "translator")),
+        ("Ada Lund - prologue", "author", ("Ada Lund", "foreword")),
+        ("Ada Lund - cover design", "author", ("Ada Lund", "illustrator")),
+        ("Ada Lund - voice replica", "narrator", ("Ada Lund - voice replica", "narrator")),
+        ("Ada Lund - AI voice", "narrator", ("Ada Lund - AI voice", "narrator")),
         ("Mia Berg-Falk", "author", ("Mia Berg-Falk", "author")),
+        ("Mia Berg-Sprecher", "author", ("Mia Berg-Sprecher", "author")),
+        ("- translator", "author", ("- translator", "author")),
     ],
 )
 def test_it_takes_the_role_off_the_name(text: str, default: str, expected: tuple[str, str]) -> None:
     assert split_role(text, default) == expected
+
+
+def test_nobody_in_particular_is_known_by_a_folded_name() -> None:
+    assert {"full cast", "div", "uncredited", "virtual voice", "n n"} <= PSEUDO_NARRATORS
+    assert all(name == fold(name) != "" for name in PSEUDO_NARRATORS)
+    assert not FULL_CASTS & UNNAMED
+
+
+@given(st.text(), st.sampled_from(["author", "narrator"]))
+def test_any_text_is_a_name(text: str, default: str) -> None:
+    name, role = split_role(text, default)
+    assert text.startswith(name) or name in text
+    assert role
+    assert is_ai_voice(text) in (True, False)
