@@ -1,6 +1,7 @@
 """What writes across accounts."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 from accounts.models import Notice
 
@@ -12,4 +13,11 @@ def notify(
     notice = Notice(
         user_id=user_id, subject=subject, text=text, dedupe_key=dedupe_key, created_at=now
     )
-    Notice.objects.bulk_create([notice], ignore_conflicts=True)
+    notify_each(notices=[notice])
+
+
+def notify_each(*, notices: Iterable[Notice]) -> None:
+    """Say many things at once, but for those that were said under their keys."""
+    # In one order everywhere, or two who say the same would wait for each other in a ring.
+    ordered = sorted(notices, key=lambda notice: notice.dedupe_key)
+    Notice.objects.bulk_create(ordered, ignore_conflicts=True)

@@ -1,20 +1,28 @@
 """People and series: linked to a page of audiobooks at once, and their ids made known to watches.
 
 A watch by name hears of a person or a series with an id only once it has learnt that id.
+
+Lock order, after the page's audiobooks (catalog/records.py): names of authors, shared; people; names
+of series, shared; series; their titles (catalog/series_groups.py). Who edits watches takes their rows,
+then the names alone.
 """
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalog.changes import Change
 from catalog.normalise import name_key, sequence_position
+from catalog.people import Sighting, tell_of_others
 from catalog.records import Row
+from catalog.series_groups import group_series
+from catalog.watch_queries import refresh_authors, refresh_series
 from stalkerr import locks, sql
 
 
-def link_people(changes: Mapping[Row, Change]) -> None:
-    """Make the credits of changed audiobooks what the facts say."""
+def link_people(changes: Mapping[Row, Change], now: dt.datetime) -> None:
+    """Make the credits of changed audiobooks what the facts say; let watches know who is new."""
     credits = [
         {
             "audiobook_id": row.id,
@@ -28,7 +36,8 @@ def link_people(changes: Mapping[Row, Change]) -> None:
         for position, credit in enumerate(change.facts.credits)
     ]
     parameters = {"credits": json.dumps(credits), "ids": [row.id for row in changes]}
-    learn_ids("author", _insert_contributors(parameters))
+    met = _insert_contributors(parameters)
+    learn_ids("author", met)
     sql.rows(
         """
         WITH said AS (
@@ -50,17 +59,32 @@ def link_people(changes: Mapping[Row, Change]) -> None:
         """,
         parameters,
     )
+    if met:
+        tell_of_others(met, _sightings(changes), now)
+        refresh_authors({asin for _, asin in met})
+
+
+def _sightings(changes: Mapping[Row, Change]) -> list[Sighting]:
+    """The authors with ASINs on changed audiobooks."""
+    return [
+        Sighting(row.place[0], credit.asin, credit.name, change.facts.title or "")
+        for row, change in changes.items()
+        for credit in change.facts.credits
+        if credit.role == "author" and credit.asin
+    ]
 
 
 def _insert_contributors(parameters: dict[str, Any]) -> list[tuple[str, str]]:
     """Insert the people not yet known; returns the (name_key, asin) that watches may yet learn.
 
-    Those are of new people, and of known ones who go by another name than where we met them.
+    Those are of new people, of known ones who go by another name than where we met them, and of
+    those whom we did not know as authors.
     """
     return sql.rows(
         """
         WITH said AS (
-            SELECT * FROM jsonb_to_recordset(%(credits)s) AS n(asin text, name text, name_key text)
+            SELECT * FROM jsonb_to_recordset(%(credits)s) AS n(asin text, name text, name_key text,
+                                                                       role text)
         ), new AS (
             INSERT INTO contributors (asin, name, name_key)
             SELECT DISTINCT ON (coalesce(n.asin, ''), CASE WHEN n.asin IS NULL THEN n.name_key END)
@@ -75,7 +99,9 @@ def _insert_contributors(parameters: dict[str, Any]) -> list[tuple[str, str]]:
         SELECT name_key, asin FROM new WHERE asin IS NOT NULL
         UNION
         SELECT n.name_key, n.asin FROM said n
-        JOIN contributors c ON c.asin = n.asin AND c.name_key <> n.name_key
+        JOIN contributors c ON c.asin = n.asin
+        WHERE c.name_key <> n.name_key OR (n.role = 'author' AND NOT EXISTS (
+              SELECT FROM credits k WHERE k.contributor_id = c.id AND k.role = 'author'))
         """,
         parameters,
     )
@@ -143,6 +169,20 @@ def link_series(changes: Mapping[Row, Change]) -> None:
         """,
         parameters,
     )
+    if places:
+        _group(changes, met={asin for _, asin in found})
+
+
+def _group(changes: Mapping[Row, Change], *, met: set[str]) -> None:
+    """Group the series of a page over marketplaces; `met`: those that are new or newly named."""
+    lock_names("series", shared=True)
+    places = {
+        (row.place[0], place.asin)
+        for row, change in changes.items()
+        for place in change.facts.series
+        if place.asin
+    }
+    refresh_series(met | group_series(places))
 
 
 def learn_ids(kind: str, found: Iterable[tuple[str, str]]) -> None:

@@ -50,7 +50,7 @@ def record_listings(
         changes = _changes(fresh, page, new, now, pages_date=pages_date)
         records.update_facts(changes, _prints_kept(changes, page), fetched_at, now)
         if changes:
-            links.link_people(changes)
+            links.link_people(changes, now)
             links.link_series(changes)
         event_ids = records.insert_events(changes, now, held_by=held_by)
         records.touch([row.id for row in fresh], fetched_at)

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from catalog.keys import WatchMatch, store_query, watch_match, word_keys
+from catalog.keys import WatchMatch, watch_match, word_keys
 from catalog.links import learn_ids, lock_names
 from catalog.models import Contributor, Series, Watch, WatchKey, WatchQuery
 from catalog.normalise import name_key
+from catalog.people import is_by_name, only_asin, settle
+from catalog.watch_queries import series_places, write_queries
 from stalkerr import sql
 
 
@@ -17,17 +19,20 @@ def save_watch(*, watch: Watch, now: dt.datetime) -> Watch:
 
     Marketplaces that are new, and all of them when what is watched changed, start over with a
     baseline. What an edit no longer wants is cancelled by a later step that `edited_at` calls for.
+    An author's name that is new here and known of one person only stands for that person.
     """
-    match = _match(watch)
     with transaction.atomic():
         lock_names(watch.kind)
+        if is_by_name(watch) and _is_new_name(watch):
+            watch.asin = only_asin(watch)
+        match = _match(watch)
         if watch.pk is not None:
             watch.edited_at = now
         watch.required_keys, watch.excluded_keys = list(match.required), list(match.excluded)
         watch.phrase = match.phrase
         watch.save()
         _write_keys(watch, match)
-        _write_queries(watch)
+        write_queries([watch], heard=False)
         _learn(watch)
     return watch
 
@@ -35,9 +40,15 @@ def save_watch(*, watch: Watch, now: dt.datetime) -> Watch:
 def end_watch(*, watch: Watch, now: dt.datetime) -> None:
     """Take a watch out of service; its row goes once its promises are cancelled."""
     with transaction.atomic():
+        Watch.objects.filter(id=watch.id).update(ended_at=now, edited_at=now)
         WatchKey.objects.filter(watch_id=watch.id).delete()
         WatchQuery.objects.filter(watch=watch).delete()
-        Watch.objects.filter(id=watch.id).update(ended_at=now, edited_at=now)
+
+
+def _is_new_name(watch: Watch) -> bool:
+    """Whether a watch is new, or was of somebody else until now."""
+    before = Watch.objects.filter(id=watch.id or 0).values_list("kind", "query").first()
+    return before is None or (before[0], name_key(before[1])) != (watch.kind, name_key(watch.query))
 
 
 def _match(watch: Watch) -> WatchMatch:
@@ -46,9 +57,16 @@ def _match(watch: Watch) -> WatchMatch:
         kind=watch.kind,
         query=watch.query,
         asin=watch.asin,
+        aliases=[*watch.aliases, *_same_series(watch)],
         excluded_words=watch.excluded_words,
         rarity=_rarity(words),
     )
+
+
+def _same_series(watch: Watch) -> list[str]:
+    """The ASINs under which a watched series goes in other marketplaces."""
+    places = series_places([watch]).get(watch.asin, set())
+    return sorted({asin for _, asin in places} - {watch.asin})
 
 
 def _rarity(keys: Sequence[str]) -> dict[str, int]:
@@ -72,20 +90,6 @@ def _write_keys(watch: Watch, match: WatchMatch) -> None:
     )
 
 
-def _write_queries(watch: Watch) -> None:
-    kind, query = store_query(kind=watch.kind, query=watch.query, asin=watch.asin)
-    same = WatchQuery.objects.filter(
-        watch=watch, kind=kind, query=query, marketplace__in=watch.marketplaces
-    )
-    kept = set(same.values_list("marketplace", flat=True))
-    WatchQuery.objects.filter(watch=watch).exclude(marketplace__in=kept).delete()
-    WatchQuery.objects.bulk_create(
-        WatchQuery(watch=watch, marketplace=marketplace, kind=kind, query=query)
-        for marketplace in watch.marketplaces
-        if marketplace not in kept
-    )
-
-
 def _learn(watch: Watch) -> None:
     """Give a watch by name the ids already known for that name."""
     key = name_key(watch.query)
@@ -105,6 +109,27 @@ def _learn(watch: Watch) -> None:
 
 def activate(*, marketplace: str, kind: str, query: str, now: dt.datetime) -> int:
     """A first complete pass is over: from now on its watches are heard. Returns how many."""
-    return WatchQuery.objects.filter(
+    waiting = WatchQuery.objects.filter(
         marketplace=marketplace, kind=kind, query=query, active_from=None
-    ).update(active_from=now)
+    )
+    with transaction.atomic():
+        ids = list(waiting.values_list("watch_id", flat=True)) if kind == Watch.Kind.AUTHOR else []
+        settle_names(watch_ids=ids, now=now)
+        return waiting.update(active_from=now)
+
+
+def settle_names(*, watch_ids: Sequence[int], now: dt.datetime) -> None:
+    """Decide, for watches by an author's name that become heard, whom each of them means.
+
+    Their rows are locked before the names, as by whoever edits one.
+    """
+    if not watch_ids:
+        return
+    with transaction.atomic():
+        by_name = Watch.objects.select_for_update(no_key=True).filter(
+            id__in=watch_ids, kind=Watch.Kind.AUTHOR, asin="", ended_at=None
+        )
+        watches = list(by_name.order_by("id"))
+        if watches:
+            lock_names(Watch.Kind.AUTHOR)
+            settle(watches, now)

@@ -26,7 +26,11 @@ matched AS (
         WHERE wk.key = k.key COLLATE "C" AND wk.user_id > %(after)s AND wk.user_id <= %(through)s
         OFFSET 0) c
     CROSS JOIN LATERAL (SELECT * FROM watches w WHERE w.id = c.watch_id OFFSET 0) w
-    JOIN watch_queries q ON q.watch_id = w.id AND q.marketplace = %(marketplace)s
+    -- heard there since the first of its queries is
+    CROSS JOIN LATERAL (
+        SELECT min(wq.active_from) AS active_from FROM watch_queries wq
+        WHERE wq.watch_id = w.id AND wq.marketplace = %(marketplace)s
+        OFFSET 0) q
     WHERE w.ended_at IS NULL
       AND %(kind)s = ANY(w.event_kinds)
       -- younger than the event: it does not take part, nor during its baseline
@@ -34,7 +38,11 @@ matched AS (
       -- a title that was there before the watch: only if asked for, and if not out by then
       AND (q.active_from <= %(first_seen_at)s OR (w.include_announced AND coalesce(
            %(planned_date)s::date >= (q.active_from AT TIME ZONE %(zone)s)::date, true)))
-      AND (cardinality(w.languages) = 0 OR %(language)s = '' OR %(language)s = ANY(w.languages))
+      -- one title that was asked for by its ASIN is wanted whatever it is
+      AND (w.kind = 'asin' OR (
+           (%(language)s = '' OR w.languages && ARRAY['any', %(language)s]
+            OR (w.languages = '{}' AND %(language)s = %(own_language)s))
+           AND NOT w.hidden && %(traits)s::text[]))
       AND w.required_keys <@ %(keys)s::text[]
       AND NOT w.excluded_keys && %(keys)s::text[]
       AND (w.phrase = '' OR strpos(%(folded)s, w.phrase) > 0)
@@ -130,6 +138,8 @@ def matcher(event: ReleaseEvent) -> Matcher:
             "zone": str(MARKETPLACES[audiobook.marketplace].zone),
             "first_seen_at": audiobook.first_seen_at,
             "language": audiobook.language,
+            "own_language": MARKETPLACES[audiobook.marketplace].language,
+            "traits": audiobook.traits,
             "keys": audiobook.match_keys,
             "folded": audiobook.folded,
         }

@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from api.rest.channels import ChannelViewSet
+from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
@@ -16,6 +17,7 @@ router.register("channels", ChannelViewSet, basename="channel")
 urlpatterns = [
     path("", include(router.urls)),
     path("upcoming", UpcomingView.as_view(), name="upcoming"),
+    path("contributors", ContributorsView.as_view(), name="contributors"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
     path("token", TokenView.as_view(), name="token"),
     path("", include("api.schema")),

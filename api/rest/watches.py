@@ -4,13 +4,19 @@ from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.functional import cached_property
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.serializers import BaseSerializer
 
+from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
 from catalog import marketplaces
+from catalog.classify import HIDEABLE
 from catalog.models import ReleaseEvent, Watch
-from catalog.models.watch import default_event_kinds, default_marketplaces
+from catalog.models.watch import default_event_kinds, default_hidden, default_marketplaces
+from catalog.normalise import name_key
+from catalog.people import Namesake, choices
 from catalog.watch_rules import LIST_MAX, TEXT_MAX, tidy_languages, tidy_query, watch_errors
 from catalog.watching import end_watch, save_watch
 from notifications.models import Channel
@@ -44,10 +50,19 @@ class WatchSerializer(serializers.Serializer[Watch]):
     kind = serializers.ChoiceField(choices=Watch.Kind.choices)
     query = serializers.CharField(
         max_length=TEXT_MAX,
-        help_text='A name, a series title, words ("a phrase" in quotes), or an ASIN.',
+        help_text='A name, a series title, a category\'s id, words ("a phrase" in quotes), or an ASIN.',
     )
     asin = serializers.CharField(
-        max_length=10, allow_blank=True, default="", help_text="Of the author or series, if known."
+        max_length=10,
+        allow_blank=True,
+        default="",
+        help_text="Of the author or series. An author's is filled in where only one has the name.",
+    )
+    aliases = serializers.ListField(
+        child=serializers.CharField(max_length=10),
+        max_length=LIST_MAX,
+        default=list,
+        help_text="Further ASINs of the same author: pen names, a second page.",
     )
     marketplaces = serializers.ListField(
         child=serializers.ChoiceField(choices=marketplaces.CHOICES),
@@ -58,7 +73,13 @@ class WatchSerializer(serializers.Serializer[Watch]):
         child=serializers.CharField(max_length=TEXT_MAX),
         max_length=LIST_MAX,
         default=list,
-        help_text="English words, such as german. Empty: every language.",
+        help_text='English words, such as german. Empty: the marketplace\'s own; "any": every one. '
+        "A title whose language is unknown is never left out.",
+    )
+    hidden = serializers.ListField(
+        child=serializers.ChoiceField(choices=HIDEABLE),
+        default=default_hidden,
+        help_text="What the watch does not hear of. One by ASIN hears all, in every language.",
     )
     excluded_words = serializers.ListField(
         child=serializers.CharField(max_length=TEXT_MAX), max_length=LIST_MAX, default=list
@@ -83,7 +104,21 @@ class WatchSerializer(serializers.Serializer[Watch]):
         default=list,
         help_text="Yours, by id. Empty: all that hear every watch.",
     )
+    choices = serializers.SerializerMethodField(
+        help_text="Where several authors have the name: the watch hears of all of them until it is "
+        "given the ASIN of one."
+    )
     created_at = serializers.DateTimeField(read_only=True)
+
+    @extend_schema_field(NamesakeSerializer(many=True))
+    def get_choices(self, watch: Watch) -> Any:
+        return shown(self._choices.get(watch.id, []))
+
+    @cached_property
+    def _choices(self) -> dict[int, list[Namesake]]:
+        """Of all watches that are shown, in one statement."""
+        watches: Any = self.parent.instance if self.parent else [self.instance]
+        return choices(watches)
 
     def validate_marketplaces(self, codes: list[str]) -> list[str]:
         return list(dict.fromkeys(codes))
@@ -91,18 +126,34 @@ class WatchSerializer(serializers.Serializer[Watch]):
     def validate_languages(self, languages: list[str]) -> list[str]:
         return tidy_languages(languages)
 
+    def validate_aliases(self, asins: list[str]) -> list[str]:
+        return list(dict.fromkeys(asins))
+
+    def validate_hidden(self, traits: list[str]) -> list[str]:
+        return list(dict.fromkeys(traits))
+
     def validate_event_kinds(self, kinds: list[str]) -> list[str]:
         return list(dict.fromkeys(kinds))
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         """The rules over several fields, those of a partial change taken together with the rest."""
-        names = ("kind", "query", "asin", "excluded_words")
+        values = self._of_others(values) | values
+        names = ("kind", "query", "asin", "aliases", "excluded_words")
         asked = {name: values.get(name, getattr(self.instance, name, "")) for name in names}
         asked["query"] = tidy_query(asked["kind"], asked["query"])
         errors = watch_errors(**asked)
         if errors:
             raise serializers.ValidationError(errors)
         return values | {"query": asked["query"]}
+
+    def _of_others(self, values: dict[str, Any]) -> dict[str, Any]:
+        """What a change drops unless it says otherwise: another author has other ASINs."""
+        watch = self.instance
+        if watch is None or watch.kind != Watch.Kind.AUTHOR:
+            return {}
+        kind, query = values.get("kind", watch.kind), values.get("query", watch.query)
+        same = kind == watch.kind and name_key(query) == name_key(watch.query)
+        return {} if same else {"asin": "", "aliases": []}
 
 
 class WatchViewSet(OwnedViewSet[Watch]):

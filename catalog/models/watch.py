@@ -124,6 +124,7 @@ class Watch(models.Model):
             kind=self.kind,
             query=self.query,
             asin=self.asin,
+            aliases=self.aliases,
             excluded_words=self.excluded_words,
         )
         if errors:

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 from catalog.models import ReleaseEvent
+from catalog.models.watch import default_hidden
 from notifications import services
 from notifications.models import Delivery, Told
 from stalkerr import clock, sql
@@ -72,10 +73,12 @@ def follow() -> None:
     sql.rows(
         """
         INSERT INTO watches (user_id, kind, query, asin, marketplaces, languages, excluded_words,
-            event_kinds, include_announced, per_edition, muted, required_keys, excluded_keys, phrase)
+            event_kinds, include_announced, per_edition, muted, required_keys, excluded_keys,
+            phrase, aliases, hidden)
         SELECT id, 'author', 'Ada Example', '', '{us}', '{}', '{}', '{announced}', true, false,
-            false, '{}', '{}', '' FROM accounts_user
-        """
+            false, '{}', '{}', '', '{}', %s FROM accounts_user
+        """,
+        [default_hidden()],
     )
     sql.rows(
         "INSERT INTO watch_keys (key, user_id, watch_id) "

@@ -14,6 +14,7 @@ from tests.factories import event_of, make_audiobook, make_channel, make_deliver
 from tests.integration.api.conftest import ClientOf
 
 METHODS = ("get", "put", "patch", "delete", "post")
+SHARED = {"api/contributors"}  # of nobody's own, for whoever is signed in
 PUBLIC = {"api/upcoming", "api/token", "api/schema", "api/docs", "api/redoc"}
 OWNED = {
     "api/watches",
@@ -62,7 +63,7 @@ def bodies(watch: Watch, channel: Channel) -> list[dict[str, Any]]:
 
 
 def test_every_path_has_a_rule() -> None:
-    assert routes() == PUBLIC | OWNED
+    assert routes() == PUBLIC | SHARED | OWNED
 
 
 def test_a_stranger_finds_nothing_of_others_and_changes_nothing(
@@ -103,7 +104,7 @@ def test_nobody_gets_further_than_the_door(
     watch, channel = make_watch(alice, now=now), make_channel(alice)
     before = everything()
     ids = {"watches": watch.id, "channels": channel.id}
-    for path in sorted(OWNED):
+    for path in sorted(OWNED | SHARED):
         own = path.split("/")[1]
         for method in METHODS:
             url = f"/{path.replace('<int:pk>', str(ids.get(own)))}"

@@ -36,8 +36,10 @@ def test_a_watch_needs_no_more_than_a_kind_and_a_query(alice: User, client_of: C
         "kind": "author",
         "query": "Ada Example",
         "asin": "",
+        "aliases": [],
         "marketplaces": ["us"],
         "languages": [],
+        "hidden": ["podcast", "part", "omnibus", "ai_voice", "reissue"],
         "excluded_words": [],
         "event_kinds": ["announced", "date_moved", "out_now", "withdrawn", "restored"],
         "include_announced": True,
@@ -45,6 +47,7 @@ def test_a_watch_needs_no_more_than_a_kind_and_a_query(alice: User, client_of: C
         "muted": False,
         "snoozed_until": None,
         "channels": [],
+        "choices": [],
         "created_at": body["created_at"],
     }
 
@@ -88,7 +91,21 @@ def test_a_query_is_stored_tidied(alice: User, client_of: ClientOf) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
-        ({"kind": "narrator"}, "kind", '"narrator" is not a valid choice.'),
+        ({"kind": "reader"}, "kind", '"reader" is not a valid choice.'),
+        ({"kind": "genre"}, "query", "This is not a category's id: digits only."),
+        (
+            {"kind": "narrator", "query": "Full Cast"},
+            "query",
+            "Stores write this where they name nobody: it can't be watched.",
+        ),
+        ({"kind": "narrator", "asin": "B012345678"}, "asin", "Only an author or a series has one."),
+        ({"aliases": ["B0"]}, "aliases", "Each of these must be an ASIN: ten capitals and digits."),
+        (
+            {"kind": "publisher", "aliases": ["B012345678"]},
+            "aliases",
+            "Only an author has aliases.",
+        ),
+        ({"hidden": ["single"]}, "hidden.0", '"single" is not a valid choice.'),
         ({"query": ""}, "query", "This field may not be blank."),
         ({"query": " \u200b "}, "query", "There is no word in this to look for."),
         ({"query": "!!!"}, "query", "There is no word in this to look for."),
@@ -249,7 +266,7 @@ def test_a_list_costs_the_same_for_one_watch_and_for_many(
         for n in range(count):
             watch = make_watch(alice, f"Author {count} {n}", now=now)
             Route.objects.create(user=alice, watch=watch, channel=channel)
-        with django_assert_num_queries(4):  # the clock, the user, watches, routes
+        with django_assert_num_queries(5):  # the clock, the user, watches, routes, namesakes
             answer = client.get(PATH)
     assert len(answer.json()["results"]) == 9
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.keys import audiobook_keys, folded_titles, store_query, watch_match
+from catalog.keys import audiobook_keys, folded_titles, store_queries, watch_match
 from catalog.listing import CreditLine, Listing, SeriesPlace
 
 LISTING = Listing(
@@ -15,17 +15,24 @@ LISTING = Listing(
         CreditLine("Ada Example", "B00PERSON1", "author"),
         CreditLine("José Nóname", None, "author"),
         CreditLine("Nora Reader", None, "narrator"),
+        CreditLine("Ned Reader", "B00PERSON2", "narrator"),
+        CreditLine("Full Cast", None, "narrator"),
     ),
+    publisher="Lantern & Söhne",
     series=(SeriesPlace("B0SERIES01", "Tides", "2"),),
     genres=(("18580606011", "Fantasy"),),
 )
 
 
-def test_a_name_is_a_key_only_where_the_credit_carries_no_id() -> None:
+def test_an_authors_name_is_a_key_only_without_an_id_a_narrators_always_and_a_casts_never() -> None:
     assert set(audiobook_keys(LISTING)) == {
         "asin:B000000001",
         "author:B00PERSON1",
         "author~jose noname",
+        "narrator~nora reader",
+        "narrator~ned reader",
+        "narrator:B00PERSON2",
+        "publisher~lantern sohne",
         "series:B0SERIES01",
         "genre:18580606011",
         *(f"word:{word}" for word in ("glass", "tide", "a", "cafe", "tale", "tides")),
@@ -63,17 +70,64 @@ def test_a_phrase_holds_whole_words(query: str, title: str, *, holds: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "query", "asin", "expected"),
+    ("kind", "query", "asin", "aliases", "expected"),
     [
-        ("author", "  Ada   Example ", "", ("author", "ada example")),
-        ("author", "Ada Example", "B00PERSON1", ("author", "ada example")),
-        ("series", "Tides", "B0SERIES01", ("series", "B0SERIES01")),
-        ("series", "Tides", "", ("keyword", "tides")),
-        ("keyword", '"Glass Tide"', "", ("keyword", "glass tide")),
-        ("asin", "b000000001", "", ("asin", "B000000001")),
+        ("author", "Ada Exámple", "", [], {"author~ada example"}),
+        (
+            "author",
+            "Ada Example",
+            "B00PERSON1",
+            ["B00PERSON9", "B00PERSON1"],
+            {"author:B00PERSON1", "author:B00PERSON9", "author~ada example"},
+        ),
+        ("narrator", "Nora READER", "", [], {"narrator~nora reader"}),
+        ("publisher", "Lantern & Sohne", "", [], {"publisher~lantern sohne"}),
+        ("genre", "18580606011", "", [], {"genre:18580606011"}),
+        ("series", "Tides", "B0SERIES01", [], {"series:B0SERIES01", "series~tides"}),
+        ("asin", "b000000001", "", [], {"asin:B000000001"}),
+    ],
+)
+def test_a_watch_asks_by_ids_and_by_name(
+    kind: str, query: str, asin: str, aliases: list[str], expected: set[str]
+) -> None:
+    match = watch_match(
+        kind=kind, query=query, asin=asin, aliases=aliases, excluded_words=[], rarity={}
+    )
+    assert set(match.keys) == expected
+    assert len(match.keys) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "asin", "names", "series", "expected"),
+    [
+        ("author", "  Ada   Example ", "", [], None, [("author", "ada example")]),
+        ("author", "Ada Example", "B00PERSON1", ["Ada EXAMPLE"], None, [("author", "ada example")]),
+        (
+            "author",
+            "Ada Example",
+            "B00PERSON1",
+            ["Ada Example", "Pen Name"],
+            None,
+            [("author", "ada example"), ("author", "pen name")],
+        ),
+        ("narrator", "Nora Reader", "", [], None, [("narrator", "nora reader")]),
+        ("publisher", "Lantern & Söhne", "", [], None, [("publisher", "lantern & söhne")]),
+        ("genre", "18580606011", "", [], None, [("genre", "18580606011")]),
+        ("series", "Tides", "B0SERIES01", [], None, [("series", "B0SERIES01")]),
+        ("series", "Tides", "B0SERIES01", [], ["B0SERIES02"], [("series", "B0SERIES02")]),
+        ("series", "Tides", "B0SERIES01", [], [], [("keyword", "tides")]),
+        ("series", "Tides", "", [], None, [("keyword", "tides")]),
+        ("keyword", '"Glass Tide"', "", [], None, [("keyword", "glass tide")]),
+        ("asin", "b000000001", "", [], None, [("asin", "B000000001")]),
     ],
 )
 def test_watches_that_need_the_same_ask_the_same(
-    kind: str, query: str, asin: str, expected: tuple[str, str]
+    kind: str,
+    query: str,
+    asin: str,
+    names: list[str],
+    series: list[str] | None,
+    expected: list[tuple[str, str]],
 ) -> None:
-    assert store_query(kind=kind, query=query, asin=asin) == expected
+    asked = store_queries(kind=kind, query=query, asin=asin, names=names, series=series)
+    assert asked == expected
