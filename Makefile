@@ -70,7 +70,7 @@ bench: $(DEV) ## measure
 	@$(RUN) -m tests.benchmarks
 
 .PHONY: chaos
-chaos: $(DEV) ## drills: kill senders, wipe the broker
+chaos: $(DEV) ## drills: kill senders, wipe the broker, hammer a store
 	@$(RUN) -m tests.chaos
 
 .PHONY: lock
