@@ -33,6 +33,7 @@ _NUMBER_WORDS = {
     for word in spelt.split()
 }
 _N = rf"(?:\d{{1,3}}|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
+_NO_VOLUME = r"(?!\W*(?:vol|volume|book|band|tome|tomo|libro|livre|buch)\b)"
 _END = r"(?=\s*(?:$|[)\]\[(:;,.!/【-]))"
 
 # "of" is what makes a part: of how many it is one.
@@ -52,13 +53,13 @@ _COUNTS_VOLUMES = frozenset(_COUNTED.split())
 _FRACTION = re.compile(
     r"[(\[]\s*(\d{1,2})\s*/\s*(\d{1,2})\s*[)\]]|\bn[o\u00ba\u00b0]?\s*(0\d)/(0\d)\b"
 )
-_PART_IN_BRACKETS = re.compile(rf"[(\[【]\s*{_PART}\.?\s*({_N})\s*[)\]】:,]")
+_PART_IN_BRACKETS = re.compile(rf"[(\[【]\s*{_PART}\.?\s*({_N}){_NO_VOLUME}\s*[)\]】:,]")
 _PART_OF_VOLUME = re.compile(
     r"\b(?:book|volume|vol\.?|buch|band|tome|tomo|libro|livre|livro)\s*"
     rf"{_N}\s*[,:;.(-]?\s*(?:part|teil|partie|parte)\s*{_N}{_END}"
 )
 # Where volumes of a series are called tome, libro, tom or kniga, a part is a part.
-_ROMANCE_PART = re.compile(rf"\b(?:partie|parte|czesc|cz\.?|часть)\s*({_N}|0\d){_END}")
+_ROMANCE_PART = re.compile(rf"\b(?:partie|parte|czesc|cz\.?|часть)\s*({_N}|0\d){_NO_VOLUME}{_END}")
 _NAMED_PART = re.compile(
     r"\b(?:primera|segunda|tercera|cuarta|prima|seconda|terza|quarta|primeira|terceira|premiere"
     r"|deuxieme|seconde|troisieme|quatrieme) (?:parte|partie)"
@@ -66,7 +67,6 @@ _NAMED_PART = re.compile(
     + r"|\bparte (?:prima|seconda|terza"
     r"|primera|segunda|tercera|primeira|terceira)" + _END
 )
-_BARE_PART = re.compile(rf"\b(?:part|teil|deel|del)\s*({_N}){_END}")
 _KANJI_PART = re.compile(
     "(?<![上中下前後・])(?:[上中下][巻卷冊册集部]"
     "|[前中後后][編篇编])(?=\\s*(?:$|[^\\w・]))"
@@ -155,9 +155,9 @@ def plain(text: str) -> str:
 def is_part(texts: Sequence[str], sequences: Sequence[str]) -> bool:
     """Whether it is one of several deliveries of one work.
 
-    `texts`: plain title and subtitle; `sequences`: its places in series as sold. A part's number
-    that is its place in a series ("Promises, Part 3", place 3) makes it a volume; a volume that
-    says its part ("Sixth Realm Part 1", place 6) is a part of that.
+    `texts`: plain title and subtitle; `sequences`: its places in series as sold. A bare "Part 2" at
+    the end says nothing: half of those are sequels with a place of their own in the series, and
+    so is a "[Part 3]" whose place is 3.
     """
     places = {sequence_position(sequence) for sequence in sequences} - {None}
     return any(_says_of_how_many(text) or _says_part(text, places) for text in texts)
@@ -183,9 +183,7 @@ def _says_part(text: str, places: set[Decimal | None]) -> bool:
     if _PART_OF_VOLUME.search(text) or _NAMED_PART.search(text) or _KANJI_PART.search(text):
         return True
     stated = [*_PART_IN_BRACKETS.findall(text), *_ROMANCE_PART.findall(text)]
-    if any(_number(number) not in places for number in stated):
-        return True
-    return bool(places) and any(_number(n) not in places for n in _BARE_PART.findall(text))
+    return any(_number(number) not in places for number in stated)
 
 
 def _number(text: str) -> int:

@@ -192,13 +192,12 @@ def test_it_reads_nothing_into_a_title(text: str) -> None:
         ("Promises [Part 3]", None, ["3"], "single"),
         ("Promesses, Partie 3", None, ["3"], "single"),
         ("Die Flut, Teil 3", None, ["3"], "single"),
-        # it is not: a part of that volume
-        ("Sixth Realm Part 1", None, ["6"], "part"),
-        ("Power, Part 1", "The Burning Tree, Book 6", ["6"], "part"),
-        ("Die Flut, Teil 2", None, ["5"], "part"),
-        # no place at all says nothing
-        ("Sixth Realm Part 1", None, [], "single"),
+        # it is not, and still each of them is a book with a place of its own
+        ("Sixth Realm Part 1", "The Ten Realms, Book 6", ["6"], "single"),
+        ("Captain Underpants and the Booger Boy, Part 2", None, ["7"], "single"),
+        ("Ascendance of a Bookworm: Part 3, Volume 2", None, ["9"], "single"),
         ("Sixth Realm (Part 1 of 2)", None, ["6"], "part"),
+        ("Sixth Realm [Part 1]", None, ["6"], "part"),
         ("Glass Tide", None, ["1-3"], "omnibus"),
         ("Glass Tide", None, ["1-3.5"], "omnibus"),
         ("Glass Tide", None, ["Book 1\u20133"], "omnibus"),
