@@ -7,7 +7,7 @@ import sys
 
 from tests.database import scratch_database
 
-BENCHMARKS = ("fan_out",)
+BENCHMARKS = ("fan_out", "ingest", "visit")
 
 
 def main() -> int:
