@@ -73,6 +73,7 @@ class Shelf:
     products: dict[str, Product] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)  # by name as written
+    titles: set[str] = field(default_factory=set)  # that were ever here
     changes: int = 0
     rendered: dict[Any, tuple[int, Any]] = field(default_factory=dict)
     _latest: dict[str, int] = field(default_factory=dict)  # ASIN: its last change
@@ -121,6 +122,7 @@ class Shelf:
     def put(self, product: Product) -> Product:
         """Put up a title, or what has become of it."""
         self.products[product.asin] = product
+        self.titles.add(product.title)
         self._note(product.asin, product.parent)
         return product
 
@@ -167,9 +169,9 @@ class Shelf:
 
     def new_title(self, language: str) -> str:
         """A title not on this shelf yet."""
-        taken = {each.title for each in list(self.products.values())}
         title = words.title(self.rng, language)
         numbered = (f"{title} {number}" for number in count(2))
+        taken = self.titles
         return title if title not in taken else next(t for t in numbered if t not in taken)
 
     def draft(
