@@ -37,8 +37,8 @@ _SPELLINGS = {
 _ROLES = {fold(word): role for role, spelt in _SPELLINGS.items() for word in spelt.split()}
 # Words beside a role that say nothing: "Foreword by", "Introduction M.D.", "Editor Jr."
 _BESIDE = frozenset({"by", "and", "und", "et", "y", "e", "m", "d", "md", "ph", "phd", "jr", "sr"})
-# Two of these are surnames as well, so welded to a name they prove nothing.
-_WELDABLE = frozenset(_SPELLINGS) - {"author", "narrator", "producer", "contributor"}
+# Some words of the others are surnames as well: welded to a name they prove nothing.
+_WELDABLE = frozenset(_SPELLINGS) - {"author", "narrator", "producer"}
 _LAST_DASH = re.compile("(.*?)(\\s*)(?:--?|[\u2013\u2014])(\\s*)([^\u2013\u2014-]+)", re.DOTALL)
 
 

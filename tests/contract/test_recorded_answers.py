@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.classify import classify
 from catalog.listing import Listing, SeriesPlace
 from catalog.normalise import sequence_position
 from scraping.pages import Page, StoreError
@@ -113,6 +114,38 @@ ODDITIES: list[tuple[str, str, Callable[[Listing], object], object]] = [
      ("Fire & Blood (HBO Tie-in Edition)", ())),
     ("us_product_B01L082HJ2", "B01L082HJ2", lambda x: (x.release_date, x.url),
      (None, "https://www.audible.com/pd/B01L082HJ2")),
+    # a series that does not say so, but for its children
+    ("us_series_B01M1RDL6W", "B01M1RDL6W",
+     lambda x: (x.delivery_type, x.is_series_object), ("BookSeries", True)),
+    ("us_search_last-colony", "B002VA9CAQ", lambda x: (x.delivery_type, x.is_series_object),
+     ("MultiPartBook", False)),
+    # who stands in for nobody
+    (JAWS, "B09TQ1HFH8",
+     lambda x: [c.name for c in x.credits if c.role == "narrator"], ["anonymous"]),
+    # the place in the series is in the subtitle too, and its title has a number of its own
+    ("us_product_1774249162", "1774249162", lambda x: (x.title, x.series[0].sequence),
+     ("He Who Fights with Monsters 2", "2")),
+    ("us_product_B09LYZPFLZ", "B09LYZPFLZ",
+     lambda x: [(s.title, s.sequence) for s in x.series],
+     [("Discworld: Rincewind", "1"), ("Discworld", "1")]),
+    # abridged by its format only
+    (LIBRARY, "B002V1C56S", lambda x: (x.title, x.format_type), ("Six Frigates", "abridged")),
+    (LIBRARY, "B0036IPPB2", lambda x: x.format_type, "abridged"),
+    # a language said in the title and not in its field
+    ("us_search_bad-blood", "1628612754", lambda x: (x.title, x.language),
+     ("Bad Blood [French Version]", None)),
+    # a title with signs that search folds away
+    (JAWS, "B0CC5NNPDQ", lambda x: x.title, "Episode 75 | Jaws 2 (1978)"),
+    # a person with a title of his own is one person
+    (JAWS, "B0CN9T99W1", lambda x: [c.name for c in x.credits], ["Abraham Wagner D.P.M."]),
+    # a publisher's name with a comma
+    (JAWS, "B002V8ODY8", lambda x: x.publisher, "Blackstone Audio, Inc."),
+    # screens of the app: titles, and people only in the first row
+    ("us_sanderson_page01", "B002V0QCYU",
+     lambda x: [(c.name, c.asin) for c in x.credits], [("Brandon Sanderson", "B001IGFHW6")]),
+    ("us_sanderson_page09", "3837151905", lambda x: (x.title, x.credits), ("Sturmklinge", ())),
+    ("au_sanderson_page01", "B00FGHUJ44", lambda x: x.url,
+     "https://www.audible.com.au/pd/B00FGHUJ44"),
 ]  # fmt: skip
 
 
@@ -125,6 +158,43 @@ def test_oddities(
     name: str, asin: str, look: Callable[[Listing], object], expected: object
 ) -> None:
     assert look(find(name, asin)) == expected
+
+
+KINDS = [
+    (SERIES, "B0182NWM9I", "series_placeholder", "human"),
+    ("us_series_B01M1RDL6W", "B01M1RDL6W", "series_placeholder", "unknown"),
+    (CAST, "B0F154ZCSN", "dramatised", "full_cast"),
+    (WISHES, "B0F14PK33J", "dramatised", "full_cast"),
+    (WISHES, "B0F14RVHWN", "dramatised", "full_cast"),
+    ("us_product_B08C6YJ1LS", "B08C6YJ1LS", "dramatised", "full_cast"),
+    (JAWS, "B00ATSFMV0", "dramatised", "human"),
+    (JAWS, "B08JJPZFC2", "podcast", "unknown"),
+    (JAWS, "B0CC5NNPDQ", "podcast", "unknown"),
+    (JAWS, "B0CN9T99W1", "podcast", "unknown"),
+    ("us_search_last-colony", "B0FXK18PYR", "podcast", "unknown"),
+    ("us_search_last-colony", "B002VA9CAQ", "single", "unknown"),
+    (JAWS, "B09TQ1HFH8", "single", "unknown"),
+    (JAWS, "B002V8ODY8", "single", "human"),
+    (JAWS, "B0BZDYV2CZ", "single", "human"),
+    (LIBRARY, "B002V1C56S", "abridged", "unknown"),
+    (LIBRARY, "B002V1OF70", "single", "unknown"),
+    (LIBRARY, "B0099RKRTY", "single", "unknown"),
+    ("us_product_1774248182", "1774248182", "single", "human"),
+    ("us_product_B07BS4RKGH", "B07BS4RKGH", "single", "human"),
+    ("us_product_B09LYZPFLZ", "B09LYZPFLZ", "single", "human"),
+    ("us_search_bad-blood", "1628612754", "single", "unknown"),
+    ("us_sanderson_page01", "B0718Z5K4C", "single", "unknown"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "asin", "kind", "voice"),
+    KINDS,
+    ids=[f"{asin}-{kind}-{voice}" for _, asin, kind, voice in KINDS],
+)
+def test_what_recorded_titles_are(name: str, asin: str, kind: str, voice: str) -> None:
+    found = classify(find(name, asin))
+    assert (found.kind, found.voice) == (kind, voice)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +226,15 @@ def test_a_series_lists_its_children_as_the_store_has_them() -> None:
 def test_a_listing_states_more_than_it_shows() -> None:
     page = read(JAWS)
     assert (len(page.listings), page.raw_count, page.total_results) == (15, 15, 44)
+
+
+def test_a_screen_states_how_many_titles_its_author_has() -> None:
+    page = read("us_christie_page01")
+    assert (len(page.listings), page.total_results) == (4, 1115)
+
+
+def test_enough_oddities_are_named() -> None:
+    assert len({(asin, repr(expected)) for _, asin, _, expected in ODDITIES}) >= 40
 
 
 def test_every_recorded_product_has_its_own_fingerprint() -> None:

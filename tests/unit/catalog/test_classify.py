@@ -1,14 +1,16 @@
+from typing import Any
+
 import pytest
 
 from catalog.classify import HIDDEN_BY_DEFAULT, HIDEABLE, KINDS, VOICES, Classification, classify
 from catalog.listing import CreditLine, Listing, SeriesPlace
 
 
-def title(text: str | None = "Glass Tide", subtitle: str | None = None, **facts: object) -> Listing:
+def title(text: str | None = "Glass Tide", subtitle: str | None = None, **facts: Any) -> Listing:
     """A listing of this title, otherwise as bare as a listing can be."""
     return Listing(
         "us", "B000TIDE01", "https://store.example", title=text, subtitle=subtitle, **facts
-    )  # type: ignore[arg-type]
+    )
 
 
 def read_by(*names: str) -> tuple[CreditLine, ...]:
@@ -251,7 +253,7 @@ def test_places_in_series_tell_parts_from_volumes(
     ids=str,
 )
 def test_the_stores_fields_say_what_it_is(facts: dict[str, str], kind: str) -> None:
-    assert classify(title(**facts)).kind == kind  # type: ignore[arg-type]
+    assert classify(title(**facts)).kind == kind
 
 
 @pytest.mark.parametrize(
