@@ -71,7 +71,8 @@ BLOCK = (
     _NOW
     + """
 local full_at, era = unpack(redis.call('HMGET', KEYS[1], 'full_at', 'era'))
-local full = now + ARGV[1] + (ARGV[3] - 1) * ARGV[2]
+local free = now + ARGV[1] + 1  -- in its last ms a key is still there
+local full = free + (ARGV[3] - 1) * ARGV[2]
 redis.call('HSET', KEYS[1], 'full_at', math.max(full, tonumber(full_at or 0)), 'era', era or now)
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[2], 1, 'PX', ARGV[1])

@@ -19,8 +19,8 @@ from django.conf import settings
 
 from scraping.pages import Answer
 
-LARGEST = 1_000_000  # bytes, packed; an answer of fifty with every group is a tenth of that
-_QUICK = 1  # zlib's level: a third of the default's time for a fifth more bytes
+LARGEST = 1_000_000  # bytes, packed; the site's largest pages take half of it
+_QUICK = 1  # zlib's level: a fifth of the default's time for a quarter more bytes
 _KEPT = ("etag", "last-modified", "content-type")
 # What we send back: nothing that would break a header.
 _PRINTABLE = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")

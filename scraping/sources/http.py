@@ -14,13 +14,14 @@ from scraping.remembered import recall, remember
 
 LARGEST_BODY = 8_000_000  # bytes; a page of fifty with every group is well below one million
 _CHUNK = 65_536
+_ACCEPT = "application/json, text/html;q=0.9"
 
 
 def open_session() -> requests.Session:
     """A session that says who we are, and takes nothing from the environment or earlier answers."""
     session = requests.Session()
     session.trust_env = False  # no proxies, no netrc
-    session.headers.update({"User-Agent": settings.USER_AGENT, "Accept": "application/json"})
+    session.headers.update({"User-Agent": settings.USER_AGENT, "Accept": _ACCEPT})
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 

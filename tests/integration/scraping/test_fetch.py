@@ -130,7 +130,7 @@ def test_it_says_who_is_asking(
     assert isinstance(answer, Answer)
     assert (answer.status, answer.headers["etag"], answer.body) == (200, "x", b'{"a": 1}')
     assert Odd.seen[0]["user-agent"] == settings.USER_AGENT
-    assert Odd.seen[0]["accept"] == "application/json"
+    assert Odd.seen[0]["accept"] == "application/json, text/html;q=0.9"
 
 
 def test_it_unpacks(base_url: str, session: requests.Session) -> None:
