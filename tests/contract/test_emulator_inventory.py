@@ -406,6 +406,13 @@ def test_the_table_is_true_of_what_was_recorded(name: str) -> None:
         assert is_stub(record) or troubles(record, signed_in=signed_in, whole=whole) == []
 
 
+STARS_OF_NOBODY = {"display_average_rating": "4.0", "num_ratings": 0}
+FILE = {
+    "asin": "B00FILE001",
+    "relationship_type": "component",
+    "relationship_to_product": "child",
+    "sort": "1",
+}
 BROKEN: list[tuple[str, Any]] = [
     ("asin", "b00nora001"),
     ("title", None),
@@ -430,6 +437,9 @@ BROKEN: list[tuple[str, Any]] = [
     ("category_ladders", [{"ladder": [{"id": 1, "name": "Far Coasts"}], "root": "Genres"}]),
     ("price", {"list_price": {"base": "29.99", "currency_code": "USD", "type": "list"}}),
     ("rating", {"num_reviews": "0"}),
+    ("rating", {"num_reviews": 0, "overall_distribution": STARS_OF_NOBODY}),
+    ("relationships", [{**FILE, "sequence": "1"}]),
+    ("content_delivery_type", "BookSeries"),
     ("product_site_launch_date", "2199-01-01T00:00:00Z"),
     ("date_first_available", "2020-01-01"),
     ("isbn", "978-1"),
@@ -446,6 +456,13 @@ def test_a_broken_record_is_noticed(store: Emulator, name: str, value: Any) -> N
     record = ask(store, "us", f"catalog/products/{asin}")["product"]
     assert troubles(record) == []
     assert troubles(copy.deepcopy(record) | {name: value})
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_value_of_no_kind_is_noticed(store: Emulator, name: str) -> None:
+    asin = next(iter(store.shelves["us"].products))
+    record = ask(store, "us", f"catalog/products/{asin}")["product"]
+    assert troubles(record | {name: 3.5}) == [f"{name} can't be 3.5"]
 
 
 @pytest.mark.parametrize("name", [name for name, rule in FIELDS.items() if not rule.may_be_absent])
