@@ -54,7 +54,7 @@ def namesakes(names: Iterable[str]) -> dict[str, list[Namesake]]:
         WHERE c.name_key = ANY(%s) AND c.asin IS NOT NULL
         GROUP BY c.id ORDER BY titles DESC, c.asin
         """,
-        [sorted(set(names))],
+        [sorted({*names} - {""})],
     )
     found: defaultdict[str, list[Namesake]] = defaultdict(list)
     for key, asin, name, titles, latest, codes in rows:

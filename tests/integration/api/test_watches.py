@@ -1,5 +1,6 @@
 """Watches: said, changed and ended by their owner only."""
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -10,9 +11,11 @@ from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from catalog.listing import CreditLine
 from catalog.models import Watch, WatchQuery
+from catalog.services import record_listings
 from notifications.models import Route
-from tests.factories import make_channel, make_watch
+from tests.factories import make_channel, make_listing, make_watch
 from tests.integration.api.conftest import ClientOf
 
 PATH = "/api/watches"
@@ -253,6 +256,97 @@ def test_fields_that_are_not_ones_own_to_set_stay_as_they_are(
     assert after | {"edited_at": None} == before
     alice.refresh_from_db()
     assert not alice.is_staff
+
+
+@pytest.fixture
+def namesakes(now: dt.datetime) -> list[str]:
+    """The ASINs of two authors called Ada Example, the one with more titles first."""
+    asins = ["B00ADAONE1", "B00ADATWO2"]
+    for asin, title in zip([*asins, asins[0]], ["Glass", "Sand", "Tide"], strict=True):
+        listing = make_listing(title=title, release_date=now.date() + dt.timedelta(days=90))
+        credits = (CreditLine("Ada Example", asin, "author"),)
+        listing = dataclasses.replace(listing, credits=credits)
+        record_listings(listings=[listing], fetched_at=now, now=now)
+    return asins
+
+
+def test_a_watch_by_a_name_of_several_offers_a_choice_until_it_is_made(
+    alice: User, client_of: ClientOf, namesakes: list[str]
+) -> None:
+    client = client_of(alice)
+    made = client.post(PATH, MINIMAL).json()
+    assert made["asin"] == ""
+    assert made["choices"] == [
+        {
+            "asin": namesakes[0],
+            "name": "Ada Example",
+            "titles": 2,
+            "latest": "Tide",
+            "marketplaces": ["us"],
+        },
+        {
+            "asin": namesakes[1],
+            "name": "Ada Example",
+            "titles": 1,
+            "latest": "Sand",
+            "marketplaces": ["us"],
+        },
+    ]
+    path = f"{PATH}/{made['id']}"
+    (listed,) = client.get(PATH).json()["results"]
+    assert listed["choices"] == client.get(path).json()["choices"] == made["choices"]
+    assert client.get("/api/contributors?name=ada%20exámple").json() == made["choices"]
+    chosen = client.patch(path, {"asin": namesakes[1]}).json()
+    assert (chosen["asin"], chosen["choices"]) == (namesakes[1], [])
+
+
+def test_both_of_a_name_may_be_joined(
+    alice: User, client_of: ClientOf, namesakes: list[str]
+) -> None:
+    client = client_of(alice)
+    path = f"{PATH}/{client.post(PATH, MINIMAL).json()['id']}"
+    joined = client.patch(path, {"asin": namesakes[0], "aliases": [namesakes[1]] * 2}).json()
+    assert (joined["aliases"], joined["choices"]) == ([namesakes[1]], [])
+    keys = set(Watch.objects.get().keys.values_list("key", flat=True))
+    assert keys == {*(f"author:{asin}" for asin in namesakes), "author~ada example"}
+
+
+def test_a_watch_by_a_name_of_one_is_given_the_asin(
+    alice: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    listing = dataclasses.replace(
+        make_listing(), credits=(CreditLine("Ada Example", "B00ADAONE1", "author"),)
+    )
+    record_listings(listings=[listing], fetched_at=now, now=now)
+    client = client_of(alice)
+    made = client.post(PATH, MINIMAL).json()
+    assert (made["asin"], made["choices"]) == ("B00ADAONE1", [])
+    path = f"{PATH}/{made['id']}"
+    respelt = client.patch(path, {"query": "ADA example"}).json()
+    assert (respelt["query"], respelt["asin"]) == ("ADA example", "B00ADAONE1")
+    assert client.patch(path, {"asin": ""}).json()["asin"] == ""
+
+
+@pytest.mark.parametrize(
+    "change", [{"query": "Bea Sample"}, {"kind": "keyword"}, {"kind": "narrator"}]
+)
+def test_another_person_does_not_inherit_the_asins_of_the_one_before(
+    change: dict[str, str], alice: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    watch = make_watch(alice, now=now, asin="B00ADAONE1", aliases=["B00PENNAM3"])
+    changed = client_of(alice).patch(f"{PATH}/{watch.id}", change).json()
+    assert (changed["asin"], changed["aliases"]) == ("", [])
+
+
+@pytest.mark.parametrize("query", ["", "?name=", "?name=%00", "?name=" + "x" * 201])
+def test_contributors_are_asked_for_by_a_name(query: str, alice: User, client_of: ClientOf) -> None:
+    errors = errors_of(client_of(alice).get(f"/api/contributors{query}"))
+    assert list(errors) == ["name"]
+
+
+def test_a_name_nobody_has_is_nobodys(alice: User, client_of: ClientOf, anybody: APIClient) -> None:
+    assert client_of(alice).get("/api/contributors?name=!!!").json() == []
+    assert anybody.get("/api/contributors?name=Ada").status_code == 401
 
 
 def test_a_list_costs_the_same_for_one_watch_and_for_many(
