@@ -184,7 +184,7 @@ class WatchAdmin(ModelAdmin):
         watch: Watch | None = super().get_object(request, *args, **kwargs)
         if watch is None or request.method != "POST":
             return watch
-        return Watch.objects.select_for_update().filter(pk=watch.pk).first()
+        return Watch.objects.select_for_update(no_key=True).filter(pk=watch.pk).first()
 
     def get_inlines(self, request: HttpRequest, obj: Watch | None) -> tuple[type, ...]:
         return (QueryInline,) if obj else ()
