@@ -39,7 +39,8 @@ class OwnedViewSet(ModelViewSet[RowT]):
         rows = self.owned(self.request.user.pk or 0)
         if self.request.method in SAFE_METHODS:
             return rows
-        return rows.select_for_update(of=("self",))
+        # Rows that refer to it may still be added: whoever adds some may hold what we wait for next.
+        return rows.select_for_update(of=("self",), no_key=True)
 
     @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

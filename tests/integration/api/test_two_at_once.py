@@ -1,5 +1,6 @@
-"""Two requests at once: of an edit and a deletion, the edit sees the deletion."""
+"""Two at once: an edit sees a deletion, and waits in no ring for a page that brings what it asks."""
 
+import dataclasses
 import datetime as dt
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -11,9 +12,12 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from catalog.listing import CreditLine
 from catalog.models import Watch
+from catalog.services import record_listings
 from catalog.watching import end_watch
-from tests.factories import make_watch
+from tests.concurrency import Paused
+from tests.factories import make_listing, make_watch
 from tests.integration.api.conftest import ClientOf
 from tests.people import make_user
 from tests.sinks import wait_until
@@ -74,3 +78,23 @@ def test_nor_does_an_edit_in_the_admin() -> None:
         assert edit.result(timeout=20) == 403
     watch.refresh_from_db()
     assert watch.ended_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_and_a_page_that_brings_its_author_wait_in_no_ring(client_of: ClientOf) -> None:
+    """Proves the guard lock that lets keys in: locked like for deletion, one of them would fail."""
+    now = dt.datetime.now(dt.UTC)
+    watch = make_watch(make_user("alice"), now=now)
+    client = client_of(watch.user)
+    listing = make_listing(title="Glass Tide")
+    listing = dataclasses.replace(
+        listing, credits=(CreditLine("Ada Example", "B00ADAONE1", "author"),)
+    )
+    page = Paused(lambda: record_listings(listings=[listing], fetched_at=now, now=now))
+    with ThreadPoolExecutor(1) as others:
+        edit: Future[Any] = others.submit(mute, client, watch)
+        wait_until(is_somebody_waiting)
+        page.finish()
+        assert edit.result(timeout=20) == 200
+    keys = set(watch.keys.values_list("key", flat=True))
+    assert keys == {"author:B00ADAONE1", "author~ada example"}
