@@ -2,10 +2,12 @@
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,9 @@ from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES
 from catalog.normalise import fold
 from scraping.emulator.catalogue import EmulatorError
+from scraping.emulator.desk import VERBS
+from scraping.emulator.kinds import KINDS as KINDS_OF_TITLE
+from scraping.emulator.moods import BREAKAGES, LAYOUTS
 from scraping.emulator.server import Emulator
 from scraping.outcomes import Absent, Failed, Throttled
 from scraping.pages import Page
@@ -402,6 +407,12 @@ def test_answers_say_how_long_they_hold(emulator: Emulator, session: requests.Se
     answer = fetch(f"{emulator.base_url}/us/1.0/catalog/products", session)
     assert not isinstance(answer, Failed)
     assert answer.headers["cache-control"] == "private, max-age=1800"
+
+
+def test_its_page_names_every_verb_kind_mood_and_layout() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/emulator.md").read_text()
+    named = set(re.findall(r"`(\w+)`", page))
+    assert {*VERBS, *KINDS_OF_TITLE, *BREAKAGES, *LAYOUTS} <= named
 
 
 def test_it_runs_on_its_own() -> None:
