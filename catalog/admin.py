@@ -75,6 +75,7 @@ class AudiobookAdmin(ReadOnlyAdmin):
     fields = (
         *("marketplace", "asin", "title", "subtitle", "language", "release_date", "url"),
         *("publisher", "runtime_minutes", "format_type", "content_type", "delivery_type"),
+        *("kind", "voice", "traits", "provenance", "work", "work_pinned"),
         *("summary", "isbn", "sku", "cover_url", "genres", "publication_at", "launched_at"),
         *("first_seen_at", "fetched_at", "last_checked_at", "out_at", "withdrawn_at", "metadata"),
     )

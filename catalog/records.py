@@ -1,24 +1,25 @@
 """The statements behind record_listings: each takes a whole page of audiobooks at once.
 
 Lock order, so that no two transactions wait for each other in a ring: missing audiobooks are
-inserted first, in (marketplace, asin) order; then all rows of the page are locked in the same
-order; then people, then series (catalog/links.py). Nothing goes back to an earlier step.
+inserted first (catalog/births.py: the works, the names of new titles, then rows in
+(marketplace, asin) order); then all rows of the page are locked in the same order; then people,
+then series (catalog/links.py). Nothing goes back to an earlier step.
 """
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.births import Place
 from catalog.changes import Change, Known
 from catalog.classify import classify
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.normalise import words
+from catalog.works import work_keys
 from stalkerr import sql
-
-Place = tuple[str, str]  # (marketplace, asin)
 
 _TEXTS = [
     "title",
@@ -54,70 +55,11 @@ class Row:
     is_withdrawn: bool
 
 
-def insert_missing(
-    listings: Mapping[Place, Listing], fetched_at: dt.datetime, now: dt.datetime
-) -> set[Place]:
-    """Insert the audiobooks that are not there, each with its work; returns those we inserted.
-
-    Of two workers that find the same new title, one inserts it and the other waits, then sees it.
-    An ASIN sold in another marketplace already is an edition of the same work, also where both
-    are found at the same moment.
-    """
-    records = [
-        {"marketplace": place[0], "asin": place[1], "title": listing.title or ""}
-        for place, listing in sorted(listings.items())
-    ]
-    _lock_new_asins(listings)
-    rows = sql.rows(
-        """
-        WITH wanted AS (
-            SELECT w.*, nextval(pg_get_serial_sequence('works', 'id')) AS new_work,
-                   (SELECT work_id FROM audiobooks s WHERE s.asin = w.asin LIMIT 1) AS known_work
-            FROM jsonb_to_recordset(%(records)s) AS w(marketplace text, asin text, title text)
-            WHERE NOT EXISTS (SELECT FROM audiobooks a
-                              WHERE a.marketplace = w.marketplace AND a.asin = w.asin)
-        ), born AS (
-            INSERT INTO works (id, title) SELECT new_work, title FROM wanted WHERE known_work IS NULL
-        ), inserted AS (
-            INSERT INTO audiobooks (marketplace, asin, work_id, title, subtitle, language, publisher,
-                format_type, content_type, delivery_type, cover_url, summary, sku, isbn, url,
-                genres, metadata, match_keys, folded, fingerprint, fetched_at, revision, first_seen_at,
-                kind, voice, traits, provenance, work_keys, work_due, work_pinned)
-            SELECT marketplace, asin, coalesce(known_work, new_work), title, '', '', '', '', '', '',
-                '', '', '', '', '', '[]', '{}', '{}', '', '', %(fetched_at)s, 0, %(now)s,
-                'single', 'unknown', '{}', '', '{}', false, false
-            FROM wanted ORDER BY marketplace COLLATE "C", asin COLLATE "C"
-            ON CONFLICT (marketplace, asin) DO NOTHING
-            RETURNING marketplace, asin, work_id
-        )
-        SELECT w.marketplace, w.asin, i.work_id IS NOT NULL, w.new_work, w.known_work
-        FROM wanted w LEFT JOIN inserted i USING (marketplace, asin)
-        """,
-        {"records": json.dumps(records), "fetched_at": fetched_at, "now": now},
-    )
-    orphans = [work for _, _, won, work, known in rows if not won and known is None]
-    if orphans:
-        sql.rows("DELETE FROM works WHERE id = ANY(%s)", [orphans])
-    return {(marketplace, asin) for marketplace, asin, won, _, _ in rows if won}
-
-
-def _lock_new_asins(places: Collection[Place]) -> None:
-    """Wait for whoever is about to insert one of these ASINs; its own statement, as all locks."""
-    marketplaces, asins = zip(*sorted(places), strict=True) if places else ((), ())
-    sql.rows(
-        """
-        SELECT pg_advisory_xact_lock(hashtextextended('asin ' || n.asin, 0))
-        FROM (SELECT w.asin FROM unnest(%s::text[], %s::text[]) AS w(marketplace, asin)
-              WHERE NOT EXISTS (SELECT FROM audiobooks a
-                                WHERE a.marketplace = w.marketplace AND a.asin = w.asin)
-              ORDER BY w.asin COLLATE "C" OFFSET 0) n
-        """,
-        [list(marketplaces), list(asins)],
-    )
-
-
 def lock(places: Iterable[Place]) -> dict[Place, Row]:
-    """Lock the audiobooks of a page until the transaction ends."""
+    """Lock the audiobooks of a page until the transaction ends.
+
+    Their ids stay, so that whoever refers to them (`Told`, by edition) need not wait.
+    """
     marketplaces, asins = zip(*sorted(places), strict=True)
     rows = sql.rows(
         """
@@ -126,7 +68,7 @@ def lock(places: Iterable[Place]) -> dict[Place, Row]:
         FROM audiobooks a
         WHERE (a.marketplace, a.asin) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
         ORDER BY a.marketplace, a.asin
-        FOR UPDATE
+        FOR NO KEY UPDATE
         """,
         [list(marketplaces), list(asins)],
     )
@@ -212,7 +154,7 @@ def update_facts(
                 release_date date, publication_at timestamptz, launched_at timestamptz,
                 runtime_minutes int, genres jsonb, metadata jsonb, match_keys text[], folded text,
                 fingerprint text, revision int, title_words text, other_words text, is_out boolean,
-                kind text, voice text, traits text[], provenance text)
+                kind text, voice text, traits text[], provenance text, work_keys text[])
         ), again AS (
             UPDATE release_events e SET fanned_out_at = NULL, fanned_through = 0
             FROM n JOIN audiobooks old ON old.id = n.id
@@ -225,6 +167,10 @@ def update_facts(
             kind = n.kind, voice = n.voice, provenance = n.provenance,
             -- known over editions, not from a listing
             traits = CASE WHEN 'reissue' = ANY(a.traits) THEN n.traits || ARRAY['reissue'] ELSE n.traits END,
+            work_keys = n.work_keys,
+            -- other facts may show it to be an edition of another work
+            work_due = a.work_due OR a.work_keys IS DISTINCT FROM n.work_keys
+                OR a.runtime_minutes IS DISTINCT FROM n.runtime_minutes,
             fingerprint = n.fingerprint, fetched_at = %(fetched_at)s, revision = n.revision,
             search_vector = setweight(to_tsvector('simple', n.title_words), 'A')
                 || setweight(to_tsvector('simple', n.other_words), 'B'),
@@ -265,6 +211,7 @@ def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
         "voice": sort.voice,
         "traits": sort.traits,
         "provenance": facts.provenance,
+        "work_keys": work_keys(facts, sort),
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from catalog import links, records
+from catalog import births, links, records
 from catalog.changes import Change, Known, compare
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
@@ -44,7 +44,7 @@ def record_listings(
         return Recorded()
     with transaction.atomic():
         titled = {place: listing for place, listing in page.items() if listing.title}
-        new = records.insert_missing(titled, fetched_at, now)
+        new = births.insert_missing(titled, fetched_at, now)
         rows = records.lock(page)
         fresh = [row for row in rows.values() if row.place in new or row.shown_at < fetched_at]
         changes = _changes(fresh, page, new, now, pages_date=pages_date)
@@ -57,13 +57,13 @@ def record_listings(
     return Recorded(len(new), len(changes) - len(new), tuple(event_ids))
 
 
-def _fingerprints(page: Mapping[records.Place, Listing]) -> dict[records.Place, str]:
+def _fingerprints(page: Mapping[births.Place, Listing]) -> dict[births.Place, str]:
     return {place: listing.fingerprint() for place, listing in page.items()}
 
 
 def _prints_kept(
-    changes: Mapping[records.Row, Change], page: Mapping[records.Place, Listing]
-) -> dict[records.Place, str]:
+    changes: Mapping[records.Row, Change], page: Mapping[births.Place, Listing]
+) -> dict[births.Place, str]:
     """The fingerprint of what each changed row was read from; a page leaves the API's standing."""
     return {
         row.place: page[row.place].fingerprint()
@@ -75,8 +75,8 @@ def _prints_kept(
 
 def _changes(
     fresh: list[records.Row],
-    page: Mapping[records.Place, Listing],
-    new: set[records.Place],
+    page: Mapping[births.Place, Listing],
+    new: set[births.Place],
     now: dt.datetime,
     *,
     pages_date: bool,

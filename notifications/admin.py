@@ -6,6 +6,9 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from accounts.admin import ReadOnlyAdmin
+from catalog.admin import AudiobookAdmin
+from catalog.models import Audiobook, Work
+from notifications.merging import join_works, split_edition
 from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
 from notifications.registration import shown_config
 from notifications.services import disable_channel, enable_channel, replay_held, resend_failed
@@ -132,3 +135,28 @@ class ToldAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     search_fields = ("work__title", "channel__user__email")
     ordering = ("-id",)
+
+
+admin.site.unregister(Audiobook)
+
+
+@admin.register(Audiobook)
+class EditionAdmin(AudiobookAdmin):
+    """Audiobooks, with what a person may say of their works: what was told of them follows."""
+
+    actions = ("same_book", "another_book")
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.change_audiobook")
+
+    @admin.action(description="Same book: one work for all selected", permissions=["act"])
+    def same_book(self, request: HttpRequest, audiobooks: QuerySet[Audiobook]) -> None:
+        works = list(Work.objects.filter(audiobooks__in=audiobooks).distinct().order_by("id"))
+        join_works(into=works[0], works=works)
+        self.message_user(request, "Same book: they stay together, whatever the store says.")
+
+    @admin.action(description="Another book: a work of its own for each", permissions=["act"])
+    def another_book(self, request: HttpRequest, audiobooks: QuerySet[Audiobook]) -> None:
+        for audiobook in audiobooks.order_by("id"):
+            split_edition(audiobook=audiobook)
+        self.message_user(request, "Another book: each has its own work, whatever the store says.")

@@ -13,7 +13,7 @@ from stalkerr import sql
 from stalkerr.locks import lock
 
 # Chunks hold it shared, edits exclusive: an edit sees every promise made before it.
-_PROMISES = "promises"
+PROMISES = "promises"
 
 
 def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
@@ -23,7 +23,7 @@ def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
     deliveries: whoever dies half-way, the next caller goes on exactly there.
     """
     with transaction.atomic():
-        lock(_PROMISES, shared=True)
+        lock(PROMISES, shared=True)
         event = (
             ReleaseEvent.objects.select_for_update(of=("self",))
             .select_related("audiobook")
@@ -44,7 +44,7 @@ def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
 def fan_out_again(*, now: dt.datetime, limit: int) -> int:
     """Run the fan-out once more for users to whom something was given back; returns how many."""
     with transaction.atomic():
-        lock(_PROMISES, shared=True)
+        lock(PROMISES, shared=True)
         again = list(
             Refan.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("event__audiobook")
@@ -86,7 +86,7 @@ def cancel_unwanted(*, now: dt.datetime, limit: int = 100) -> int:
     Returns how many watches were looked at.
     """
     with transaction.atomic():
-        lock(_PROMISES)
+        lock(PROMISES)
         # Locked, so that an edit made meanwhile waits, and asks for another look.
         edited = list(
             Watch.objects.select_for_update(no_key=True)

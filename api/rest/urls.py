@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView
+from api.rest.marks import MarkViewSet
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
@@ -13,6 +14,7 @@ from api.rest.watches import WatchViewSet
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("watches", WatchViewSet, basename="watch")
 router.register("channels", ChannelViewSet, basename="channel")
+router.register("marks", MarkViewSet, basename="mark")
 
 urlpatterns = [
     path("", include(router.urls)),

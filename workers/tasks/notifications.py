@@ -6,12 +6,12 @@ from celery import shared_task
 from django.conf import settings
 
 from catalog.services import publish_events, unprocessed_events
-from notifications import retelling, sending, services, telling
+from notifications import merging, retelling, sending, services, telling
 from stalkerr import clock
 from workers.hints import hint
 from workers.jobs import job
 
-AT_ONCE = 200  # events a sweep names; the next one names the rest
+AT_ONCE = 200  # rows of each sort a sweep looks at; the next one looks at the rest
 KEEP_HELD = dt.timedelta(days=30)
 
 
@@ -19,7 +19,8 @@ KEEP_HELD = dt.timedelta(days=30)
 def sweep(now: dt.datetime) -> int:
     """Find whatever a lost hint left undone, and name it again."""
     publish_events()
-    done = services.cancel_unwanted(now=now)
+    done = merging.merge_due(limit=AT_ONCE)
+    done += services.cancel_unwanted(now=now)
     done += services.fan_out_again(now=now, limit=AT_ONCE)
     done += services.fan_out_notices(now=now)
     done += services.hold_strays(now=now)

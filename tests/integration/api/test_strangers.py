@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from catalog.models import Watch
+from catalog.models import Mark, Watch
 from notifications.models import Channel, Route
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.integration.api.conftest import ClientOf
@@ -23,6 +23,8 @@ OWNED = {
     "api/channels/<int:pk>",
     "api/channels/<int:pk>/enable",
     "api/channels/<int:pk>/replay",
+    "api/marks",
+    "api/marks/<int:pk>",
     "api/deliveries",
 }
 
@@ -59,6 +61,7 @@ def bodies(watch: Watch, channel: Channel) -> list[dict[str, Any]]:
         {"kind": "author", "query": "Stolen", "channels": [channel.id]},
         {"kind": "webhook", "name": "Stolen", "config": {"url": "https://thief.example.org/"}},
         {"id": watch.id, "user": watch.user_id},
+        {"kind": "have_it", "marketplace": "us", "asin": "B0STOLEN01"},
     ]
 
 
@@ -72,9 +75,11 @@ def test_a_stranger_finds_nothing_of_others_and_changes_nothing(
     watch = make_watch(alice, now=now)
     channel = make_channel(alice, disabled_at=now)
     Route.objects.create(user=alice, watch=watch, channel=channel)
-    make_delivery(channel, event_of(make_audiobook(now=now)), now=now)
+    audiobook = make_audiobook(now=now, asin="B0STOLEN01")
+    make_delivery(channel, event_of(audiobook), now=now)
+    mark = Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.NOT_INTERESTED)
     before, client = everything(), client_of(stranger)
-    ids = {"watches": watch.id, "channels": channel.id}
+    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id}
     for path in sorted(OWNED):
         if "<" not in path:
             continue
@@ -92,9 +97,11 @@ def test_a_stranger_sees_empty_lists(
     alice: User, stranger: User, client_of: ClientOf, now: dt.datetime
 ) -> None:
     make_watch(alice, now=now)
-    make_delivery(make_channel(alice), event_of(make_audiobook(now=now)), now=now)
+    audiobook = make_audiobook(now=now)
+    make_delivery(make_channel(alice), event_of(audiobook), now=now)
+    Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.HAVE_IT)
     client = client_of(stranger)
-    for path in ("watches", "channels", "deliveries"):
+    for path in ("watches", "channels", "marks", "deliveries"):
         assert client.get(f"/api/{path}").json() == {"next": None, "results": []}
 
 
@@ -102,8 +109,11 @@ def test_nobody_gets_further_than_the_door(
     alice: User, anybody: APIClient, now: dt.datetime
 ) -> None:
     watch, channel = make_watch(alice, now=now), make_channel(alice)
+    mark = Mark.objects.create(
+        user=alice, work=make_audiobook(now=now).work, kind=Mark.Kind.HAVE_IT
+    )
     before = everything()
-    ids = {"watches": watch.id, "channels": channel.id}
+    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id}
     for path in sorted(OWNED | SHARED):
         own = path.split("/")[1]
         for method in METHODS:
