@@ -1,6 +1,7 @@
 """What the pages say, held against what there is: links, names, defaults, examples."""
 
 import ast
+import dataclasses
 import datetime as dt
 import json
 import re
@@ -13,6 +14,8 @@ from rest_framework.test import APIClient
 from standardwebhooks import WebhookVerificationError
 
 from accounts.models import User
+from catalog.listing import CreditLine
+from catalog.services import record_listings
 from notifications.channels.base import Channel, Verdict
 from notifications.channels.webhook import signed
 from notifications.messages import NOTICE, Content
@@ -20,6 +23,7 @@ from notifications.models import Delivery, Message
 from stalkerr.processes import ROOT
 from tests.contract.channels import envelope_of, send
 from tests.contract.test_webhook import sent
+from tests.factories import make_listing
 from tests.news import BOOK
 from tests.sinks import HttpSink
 
@@ -243,3 +247,41 @@ def request_in(block: str) -> tuple[str, dict[str, Any]]:
     (path,) = re.findall(r"http://127\.0\.0\.1:8000(\S+)", block)
     (body,) = re.findall(r"-d '(.+)'", block)
     return path, json.loads(body)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fresh_limits")
+def test_what_is_said_of_watches_is_so(alice: User, now: dt.datetime) -> None:
+    titles = {"Glass Tide": "B00ADAONE1", "Sand": "B00ADAONE1", "Soil Mechanics": "B00ADATWO2"}
+    for days, (title, asin) in enumerate(titles.items()):
+        listing = make_listing(title=title, release_date=now.date() - days * dt.timedelta(days=1))
+        credits = (CreditLine("Ada Example", asin, "author"),)
+        listing = dataclasses.replace(listing, credits=credits)
+        record_listings(listings=[listing], fetched_at=now, now=now)
+    client = APIClient()
+    client.force_authenticate(alice)
+    answers: list[Any] = []
+    for language, block in blocks_of("docs/howto/watch-what-you-care-about.md"):
+        if language == "sh":
+            answers.append(answer_to(block, client, answers))
+        else:
+            assert answers[-1] | json.loads(block) == answers[-1]
+    assert answers[2] == answers[1]["choices"]
+    assert len(answers) == 6
+
+
+def blocks_of(name: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a page in order: (language, text)."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
+
+
+def answer_to(block: str, client: APIClient, before: list[Any]) -> Any:
+    """What the API says to a block; `$ID` is the id in the answer before."""
+    (path,) = re.findall(r"http://127\.0\.0\.1:8000([^\s\"]+)", block)
+    method = client.patch if "-X PATCH" in block else client.post
+    if "$ID" in path:
+        path = path.replace("$ID", str(next(a["id"] for a in reversed(before) if "id" in a)))
+    bodies = re.findall(r"-d '(.+)'", block)
+    answer = method(path, json.loads(bodies[0])) if bodies else client.get(path)
+    assert answer.status_code in (200, 201), answer.json()
+    return answer.json()
