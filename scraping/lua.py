@@ -9,6 +9,7 @@ opened `open_until`, how often it `opened`, and `probe_until`, the end of the on
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local moment = time[1] .. '.' .. time[2]  -- to the microsecond
 """
 
 # KEYS: bucket, URL, breaker, block. ARGV: interval, burst, longest wait, same-URL interval and the
@@ -23,7 +24,7 @@ local shut = math.max(tonumber(open_until or 0), tonumber(probe_until or 0))
 if shut > now then return {'breaker', shut - now} end
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local full_at, era = unpack(redis.call('HMGET', KEYS[1], 'full_at', 'era'))
-if not full_at then full_at, era = now + burst * interval, now end  -- it begins empty
+if not full_at then full_at, era = now + burst * interval, moment end  -- it begins empty
 local turn = math.max(now, full_at - (burst - 1) * interval)
 if turn - now > tonumber(ARGV[3]) then return {'busy', turn - now} end
 redis.call('HSET', KEYS[1], 'full_at', math.max(full_at, now) + interval, 'era', era)
@@ -35,7 +36,7 @@ if open_until then
   probe = turn + ARGV[5]
   redis.call('HSET', KEYS[3], 'probe_until', probe)
 end
-return {'turn', turn - now, turn, tostring(era), probe}
+return {'turn', turn - now, turn, era, probe}
 """
 )
 
@@ -73,7 +74,7 @@ BLOCK = (
 local full_at, era = unpack(redis.call('HMGET', KEYS[1], 'full_at', 'era'))
 local free = now + ARGV[1] + 1  -- in its last ms a key is still there
 local full = free + (ARGV[3] - 1) * ARGV[2]
-redis.call('HSET', KEYS[1], 'full_at', math.max(full, tonumber(full_at or 0)), 'era', era or now)
+redis.call('HSET', KEYS[1], 'full_at', math.max(full, tonumber(full_at or 0)), 'era', era or moment)
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[2], 1, 'PX', ARGV[1])
 end

@@ -11,8 +11,10 @@ import pytest
 from pytest_django import Settings
 
 from scraping import politeness
+from scraping.asking import Asker
 from scraping.emulator.server import Emulator
 from scraping.politeness import LONGEST_OPEN, Postponed, Turn, acquire, leave_alone, report
+from scraping.sources.base import Query
 from scraping.sources.http import fetch, open_session
 from tests.sinks import wait_until
 
@@ -296,6 +298,27 @@ def test_an_open_breaker_sends_nothing(emulator: Emulator, pace: Settings) -> No
     emulator.heal("us")
     assert not ask(emulator, "healed")
     assert len(emulator.requests) == pace.STORE_BREAKER_FAILURES
+
+
+@pytest.mark.parametrize("trouble", ["error500", "captcha", "truncated", "throttle"])
+def test_the_breaker_is_in_the_path_of_every_visit(
+    trouble: str, emulator: Emulator, pace: Settings
+) -> None:
+    """Proves the guard breaker in the path: a visit that reports nothing, or does not ask."""
+    if trouble == "throttle":
+        emulator.throttle("us", retry_after=0)
+    else:
+        emulator.break_(trouble, "us")
+    with Asker(source=API, marketplace="us", clock=_now, renew=lambda: True) as asker:
+        for number in range(8):
+            assert asker.ask(Query("us", "keyword", f"words {number}")) is None
+    assert len(emulator.requests) == asker.pages == pace.STORE_BREAKER_FAILURES
+    assert asker.ending is not None
+    assert asker.ending.blind
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def test_only_one_probe_goes_out_and_it_decides(emulator: Emulator, pace: Settings) -> None:
