@@ -93,7 +93,7 @@ def _wishlist(store: Store, shelf: Shelf, _request: web.Request) -> Reply:
     return answers.wishlist(shelf, store.today(shelf.marketplace))
 
 
-def _search(_store: Store, shelf: Shelf, request: web.Request, mood: str) -> str:
+def _search(_store: Store, shelf: Shelf, request: web.Request, mood: str) -> str | None:
     return search_page(shelf, request.query, mood)
 
 
@@ -152,7 +152,7 @@ class _Desk:
                 shelf = Shelf(shelf.marketplace, shelf.rng)
             text = show(self.store, shelf, request, kind)
             if text is None:
-                return _web_page(missing_page(), 404)
+                return _missing(request, kind)
             return web.Response(
                 body=_cut(text.encode(), kind), content_type="text/html", charset="utf-8"
             )
@@ -215,12 +215,21 @@ def _web_page(text: str, status: int = 200) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html")
 
 
+def _missing(request: web.Request, kind: str) -> web.Response:
+    """There is no such page; or, where nothing is shown, the way to one that says so."""
+    if kind != "led_away":
+        return _web_page(missing_page(), 404)
+    place = "/?pderror=true" if "asin" in request.match_info else "/search/no-search-results"
+    return web.Response(status=302, headers={"Location": place})
+
+
 def _failing(status: int) -> Callable[[], web.Response]:
     return lambda: _web_page(BUSY, status)
 
 
 _PLAIN_MOODS: dict[str, Callable[[], web.Response]] = {
     "captcha": lambda: _web_page(ROBOT_CHECK),
+    "abroad": lambda: web.Response(status=302, headers={"Location": "https://abroad.example/"}),
     "not_modified": lambda: web.Response(status=304, headers=_HEADERS),
     **{kind: _failing(status) for kind, status in STATUSES.items()},
     "error400": lambda: web.json_response(_REFUSED, status=400),

@@ -27,6 +27,8 @@ BREAKAGES = (
     "slow",
     "untagged",
     "not_modified",
+    "led_away",
+    "abroad",
     *STATUSES,
 )
 # How pages look: by chance (mostly legacy) unless one of these is asked for.
@@ -82,6 +84,7 @@ class Moods(Shelves):
 
         "partial" leaves out every second product of a listing or batch, "partial_stubs" says
         nothing of it but its ASIN; "stubs" of all; "untagged" knows no ETags; "not_modified" says 304 to all.
+        "led_away" pages that have nothing to show lead elsewhere, "abroad" everything does.
         """
         if kind not in BREAKAGES:
             raise EmulatorError(f"no such breakage: {kind}")

@@ -28,14 +28,19 @@ _NUMBER = re.compile(r"[1-9]\d{0,5}")
 Place = tuple[Product, str | None]
 
 
-def search_page(shelf: Shelf, question: Mapping[str, str], mood: str = "") -> str:
-    """A page of what is found, first page 1; unknown parameters and numbers change nothing."""
+def search_page(shelf: Shelf, question: Mapping[str, str], mood: str = "") -> str | None:
+    """A page of what is found, first page 1; unknown parameters and numbers change nothing.
+
+    None where nothing is found and the mood is to have no page for that.
+    """
     asked = {_ASKED[name]: value for name, value in question.items() if name in _ASKED}
     try:
         found = listed(shelf, asked, _SORTS.get(question.get("sort", ""), "Relevance"))
     except Refusal:
         found = []
     shown, first = _page([(each, None) for each in found[:_CAP]], question, "20")
+    if not shown and mood == "led_away":
+        return None
     items = _rows(shelf, shown, "legacy", mood)
     summary = _summary(shelf, first, len(shown), len(found))
     body = f'<ul class="bc-list">{items}</ul><div class="bc-pagination">{summary}</div>'

@@ -30,6 +30,11 @@ from scraping.emulator.site.markup import (
 from scraping.emulator.site.rows import metadata
 
 _SCHEMA = "http://schema.org"
+_KINDS = {
+    "PodcastParent": "PodcastSeries",
+    "PodcastSeason": "PodcastSeason",
+    "PodcastEpisode": "PodcastEpisode",
+}
 _PEOPLE = ("authors", "narrators")
 
 
@@ -48,7 +53,7 @@ def _audiobook(product: Product) -> list[dict[str, Any]]:
     hours, minutes = divmod(product.runtime_minutes or 0, 60)
     said = {
         "@context": _SCHEMA,
-        "@type": "Audiobook",
+        "@type": _KINDS.get(product.delivery_type, "Audiobook"),
         "bookFormat": "AudiobookFormat",
         "name": product.title,
         "description": product.summary,

@@ -183,6 +183,43 @@ def test_podcasts_rows_say_no_more_than_their_title(
     assert row.credits == ()
 
 
+@pytest.mark.parametrize("kind", ["podcast", "podcast_season", "podcast_episode"])
+@pytest.mark.parametrize("layout", LAYOUTS[:2])
+def test_a_podcasts_page_says_what_the_api_says(
+    store: Emulator, session: requests.Session, layout: str, kind: str
+) -> None:
+    asin = store.announce("us", AUTHOR, "Kettle Talk", kind=kind, sparse=False)
+    store.show_layout(layout)
+    query = Query("us", "asin", asin)
+    api, page = (listings(source, query, session)[asin] for source in (API, PAGES))
+    assert differences(api, page) == {}
+    assert silent(api, page, set(SHARED)) == set()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_long_series_has_pages(store: Emulator, session: requests.Session, layout: str) -> None:
+    asins = [store.announce("us", AUTHOR, series=SERIES) for _ in range(120)]
+    store.show_layout(layout)
+    series = store.shelves["us"].find_series(SERIES).asin
+    rows = listings(PAGES, Query("us", "series", series), session)
+    assert list(rows) == asins
+    assert [row.series[0].sequence for row in rows.values()] == [str(n + 1) for n in range(120)]
+
+
+def test_pages_may_lead_away(store: Emulator, session: requests.Session) -> None:
+    asin = store.announce("us", AUTHOR)
+    store.break_("led_away", "us")
+    assert asin in listings(PAGES, Query("us", "author", AUTHOR), session)
+    assert listings(PAGES, Query("us", "author", "Nobody Nowhere"), session) == {}
+    assert look(Query("us", "asin", "B000000000"), session) == Absent(("B000000000",))
+    store.break_("abroad", "us")
+    for source in (API, PAGES):
+        query = Query("us", "author", AUTHOR)
+        outcome = step(source, query, source.start(query), session)
+        assert isinstance(outcome, Failed)
+        assert outcome.blind
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
