@@ -24,9 +24,11 @@ _CHARSET = re.compile(rb"""<meta[^>]{1,80}charset=["']?([\w-]{2,20})""", re.IGNO
 _ROBOT_CHECK = re.compile(
     r"validateCaptcha|opfcaptcha|/errors/captcha|awsWaf|api-services-support@amazon", re.IGNORECASE
 )
-_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype|html)\b", re.I | re.S)
+_START = re.compile(r"<(?:!doctype|html)\b", re.IGNORECASE)
 _END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 _UNFINISHED = re.compile(r"<[^<>]*$")
+# No list of the store is longer; what claims to be is cut off here.
+_MOST_ROWS = 1_000
 # What a product page may be about; the store names an episode's kind here and nowhere else.
 KINDS_OF_PRODUCT = ("Audiobook", "PodcastSeries", "PodcastSeason", "PodcastEpisode", "Product")
 
@@ -51,7 +53,7 @@ _ROWS = etree.XPath(
 _HERO = etree.XPath(f"boolean(//adbl-product-hero[not({_ASIDE})])")
 _LABELS = etree.XPath(f"boolean(//*[{_LABEL}])")
 _JUNK = etree.XPath(
-    ".//style | .//svg | .//i | .//form | .//noscript | .//script[not(@type='application/json')]"
+    f".//style | .//svg | .//i[contains(@class, 'icon')] | .//form | .//noscript | .//script[not(@type='application/json')]"
     " | .//*[contains(@id, 'buy-box') or contains(@class, 'BuyBox') or starts-with(@slot, 'buy')"
     f" or {_has('bc-review-stars')} or {_has('bc-modal')}]"
 )
@@ -64,7 +66,8 @@ _ADDRESS = etree.XPath(
     "string((//link[@rel='canonical']/@href | //meta[@property='og:url']/@content)[1])"
 )
 _OF_PRODUCT = etree.XPath(
-    f"(//h1)[not({_ASIDE})] | //*[@slot='subtitle' or @slot='summary'][not({_ASIDE})]"
+    f"(//h1)[not({_ASIDE})] | //adbl-title-lockup[not({_ASIDE})]//*[@slot='subtitle']"
+    " | //adbl-product-details//*[@slot='summary']"
     f" | (//ul[li[{_PEOPLE}]])[1] | //*[{_has('productPublisherSummary')}]"
     " | //adbl-button[@data-asin] | //adbl-product-image[@slot='image']"
 )
@@ -118,7 +121,7 @@ def cut(body: bytes) -> Cuts:
     if not rows:
         _check_ours(text)
     heading, count = str(_HEADING(tree)), str(_COUNT(tree))
-    pieces = tuple(_piece(row, [row]) for row in rows)
+    pieces = tuple(_piece(row, [row]) for row in rows[:_MOST_ROWS])
     return Cuts(rows=pieces, address=address, heading=heading, count=count)
 
 
@@ -141,7 +144,7 @@ def _check_whole(text: str) -> None:
     if "<" not in text or text.lstrip()[0] in "{[":
         raise UnreadableAnswerError("data instead of a web page")
     start, end = text[:4096], text[-65_536:]
-    if (_START.match(start) and not _END.search(end)) or _UNFINISHED.search(end):
+    if (_START.search(start) and not _END.search(end)) or _UNFINISHED.search(end):
         raise UnreadableAnswerError("half a web page")
 
 
@@ -165,8 +168,14 @@ def _tree(text: str) -> Any:
     return tree
 
 
+def type_of(record: Record) -> str:
+    """What linked data says a record is; the first where it says more."""
+    types = record.get("@type")
+    return str(types[0] if isinstance(types, list) and types else types)
+
+
 def _is_about_one(linked_data: tuple[Record, ...], address: str) -> bool:
-    kinds = [record.get("@type") for record in linked_data]
+    kinds = [type_of(record) for record in linked_data]
     if product_asin(address):
         return True
     return any(kinds.count(kind) == 1 for kind in KINDS_OF_PRODUCT)

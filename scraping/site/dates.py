@@ -14,6 +14,8 @@ _YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|
 _NUMBER = re.compile(r"\d+")
 # Two digits beyond this stand for the last century: no store shows plans so far ahead.
 _LAST_SHORT_YEAR = 69
+# 2200-01-01, which stands for "unknown", on sites that write two digits; no title is from 2000-01-01.
+_NO_DAY = ("01", "01", "00")
 # Folded beginnings, three letters or more, of the names of months in the stores' languages.
 _MONTHS = (
     "jan ene gen",
@@ -38,6 +40,8 @@ def parse_date(text: str, marketplace: str) -> dt.date | None:
     if found := _YEAR_FIRST.search(plain):
         return _day(int(found[1]), int(found[2]), int(found[3]))
     if found := _YEAR_LAST.search(plain):
+        if found.groups() == _NO_DAY:
+            return None
         return _by_order(int(found[1]), int(found[2]), _year(found[3]), marketplace)
     return _named(plain)
 

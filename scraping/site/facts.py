@@ -1,6 +1,7 @@
 """Facts: fields of a Listing by name, from wherever on a page they stand."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from bs4 import Tag
@@ -26,6 +27,7 @@ from scraping.site.runtimes import parse_minutes
 Facts = dict[str, Any]
 People = list[tuple[str, str | None]]  # names as shown, with ASINs where they link to one
 PROVENANCE = "audible_html"
+_MOST_NODES = 5_000  # of one line: the largest casts have a few hundred names
 
 
 def merged(*found: Facts) -> Facts:
@@ -69,9 +71,7 @@ def labelled(name: str, label: Tag, marketplace: str) -> Facts:
         case "series":
             return {"series": series_places(label)}
         case "categories":
-            return {
-                "genres": genres((link.get_text(" "), link.get("href")) for link in _links(label))
-            }
+            return {"genres": genres((link.get_text(), link.get("href")) for link in _links(label))}
     text = without_label(label.get_text(" "))
     match name:
         case "runtime":
@@ -142,9 +142,9 @@ def genres(linked: Iterable[tuple[Any, Any]]) -> tuple[tuple[str, str], ...]:
 
 def _runs(label: Tag) -> Iterator[tuple[Tag | None, str]]:
     """The links of a line and the texts between them, in order."""
-    for node in label.descendants:
+    for node in islice(label.descendants, _MOST_NODES):
         if isinstance(node, Tag) and node.name == "a":
-            yield node, node.get_text(" ")
+            yield node, node.get_text()
         elif isinstance(node, NavigableString) and node.find_parent("a") is None and node.strip():
             yield None, str(node)
 

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup, Tag
 from catalog.languages import language
 from catalog.listing import Listing
 from scraping import fields
-from scraping.site.cutting import KINDS_OF_PRODUCT, Cuts, Piece, Record
+from scraping.site.cutting import KINDS_OF_PRODUCT, Cuts, Piece, Record, type_of
 from scraping.site.facts import Facts, dicts, from_metadata, genres, labelled, listing, merged
 from scraping.site.labels import format_in
 from scraping.site.links import is_podcast, product_asin
@@ -30,7 +30,7 @@ _PODCASTS = {
 
 def read_product(cuts: Cuts, piece: Piece, marketplace: str) -> Listing | None:
     """What the page is about; None where it names no ASIN, or nothing but one."""
-    records = {str(record.get("@type")): record for record in reversed(cuts.linked_data)}
+    records = {type_of(record): record for record in reversed(cuts.linked_data)}
     asin = _asin(records, cuts.address, piece)
     if asin is None:
         return None
@@ -46,7 +46,14 @@ def read_product(cuts: Cuts, piece: Piece, marketplace: str) -> Listing | None:
         {"content_type": "Podcast" if is_podcast(cuts.address) else None},
         {"raw": _texts(book)},
     )
+    if _is_placeholder(book):  # the page says it again, with too few digits to see
+        facts.pop("release_date", None)
     return listing(facts, asin, marketplace)
+
+
+def _is_placeholder(book: Record) -> bool:
+    year = str(book.get("datePublished", ""))[:4]
+    return year.isdecimal() and int(year) >= fields.PLACEHOLDER_YEAR
 
 
 def _asin(records: dict[str, Record], address: str, piece: Piece) -> str | None:
@@ -58,7 +65,7 @@ def _asin(records: dict[str, Record], address: str, piece: Piece) -> str | None:
 
 def _linked(book: Record, product: Record) -> Facts:
     """What linked data says best: the day above all, which is the same in every marketplace."""
-    content_type, delivery_type = _PODCASTS.get(str(book.get("@type")), (None, None))
+    content_type, delivery_type = _PODCASTS.get(type_of(book), (None, None))
     summary = _text(book.get("description"))
     return {
         "title": _text(book.get("name")) or _text(product.get("name")),
@@ -108,8 +115,8 @@ def _shown(soup: BeautifulSoup) -> Facts:
     title, subtitle = soup.find("h1"), soup.select_one("[slot=subtitle]") or _line_above(soup)
     summary = soup.select_one("[slot=summary], .productPublisherSummary")
     return {
-        "title": _text(title.get_text(" ")) if title else None,
-        "subtitle": _text(subtitle.get_text(" ")) if subtitle else None,
+        "title": _text(title.get_text()) if title else None,
+        "subtitle": _text(subtitle.get_text()) if subtitle else None,
         "summary": _text(summary.get_text(" ")) if summary else None,
         "cover_url": cover(soup),
     }

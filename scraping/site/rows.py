@@ -4,7 +4,7 @@ import html
 import json
 from typing import Any
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 from catalog.listing import Listing, SeriesPlace
 from scraping import fields
@@ -90,7 +90,14 @@ def kind_of(piece: Piece, asin: str) -> Facts:
             }
     links = (str(link.get("href")) for link in piece.soup.find_all("a", href=True))
     own = (link for link in links if product_asin(link) == asin)
-    return {"content_type": "Podcast"} if any(map(is_podcast, own)) else {}
+    return {"content_type": "Podcast"} if any(map(is_podcast, own)) else _hidden_kind(piece.soup)
+
+
+def _hidden_kind(soup: BeautifulSoup) -> Facts:
+    """As the rows of a library say it in fields that nobody sees."""
+    names = {"content_type": "contentType", "delivery_type": "contentDeliveryType"}
+    found = {key: soup.find("input", attrs={"name": name}) for key, name in names.items()}
+    return {key: fields.text(field.get("value")) for key, field in found.items() if field}
 
 
 def cover(soup: BeautifulSoup) -> str | None:
@@ -115,21 +122,23 @@ def _take_flyout(row: BeautifulSoup) -> str | None:
 
 def _title(row: BeautifulSoup) -> str | None:
     """Not of the heading above the row, which counts; names come escaped twice at times."""
-    headings = row.select("[slot=title], h3")
-    texts = [heading.get_text(" ") for heading in headings]
-    if item := row.select_one("li.productListItem[aria-label]"):
-        texts.append(str(item.get("aria-label")))
-    texts += (
-        link.get_text(" ")
-        for link in row.find_all("a", href=True)
-        if product_asin(str(link.get("href")))
-    )
+    item = row.select_one("li.productListItem[aria-label]")
+    texts = [
+        *(node.get_text() for node in row.select("[slot=title], h3 a[href]")),
+        str(item.get("aria-label")) if item else "",
+        *(link.get_text() for link in row.find_all("a", href=True) if _leads_to_product(link)),
+        *(node.get_text() for node in row.select("h3:not(.bc-pub-offscreen)")),
+    ]
     return next(filter(None, (fields.text(html.unescape(text)) for text in texts)), None)
+
+
+def _leads_to_product(link: Tag) -> bool:
+    return product_asin(str(link.get("href"))) is not None
 
 
 def _subtitle(row: BeautifulSoup) -> str | None:
     found = row.select_one("[slot=subtitle], li.subtitle")
-    return fields.text(html.unescape(found.get_text(" "))) if found else None
+    return fields.text(html.unescape(found.get_text())) if found else None
 
 
 def _metadata(row: BeautifulSoup) -> Facts:
