@@ -39,7 +39,8 @@ KEY_MAX = 200  # characters
 def clean(text: str) -> str:
     """`text` as it may be stored and shown: composed, on one line, nothing invisible."""
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+        is_spaced = " " in (text[:1], text[-1:]) or "  " in text
+        return " ".join(text.split()) if is_spaced else text
     return " ".join(unicodedata.normalize("NFC", _UNWANTED.sub("", text)).split())
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from catalog.languages import language
@@ -21,6 +22,7 @@ from scraping.pages import Page, StoreError, UnreadableAnswerError
 # What PostgreSQL's JSON refuses, NUL and halves of surrogate pairs, can only come as escapes;
 # only where there are some is a walk through the record necessary.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_PERSON_MAX = 200  # characters of a name worth remembering
 
 _ONE = ("product", "item")
 _MANY = ("products", "items", "similar_products")
@@ -192,11 +194,26 @@ def _credits(record: Record) -> Iterable[CreditLine]:
     known = set()
     for field, default in (("authors", "author"), ("narrators", "narrator")):
         for person in _dicts(record.get(field)):
-            name, role = split_role(_shown(person.get("name")) or "", default)
-            asin, key = fields.asin(person.get("asin")), fold(name)
+            name, role, key = _person(_shown(person.get("name")) or "", default)
+            asin = fields.asin(person.get("asin"))
             if key and (identity := (asin or key, role)) not in known:
                 known.add(identity)
                 yield CreditLine(name, asin, role)
+
+
+def _person(credited: str, default: str) -> tuple[str, str, str]:
+    """Name, role and folded name; the same people stand on page after page."""
+    if len(credited) > _PERSON_MAX:
+        return _read_person(credited, default)
+    return _known_person(credited, default)
+
+
+def _read_person(credited: str, default: str) -> tuple[str, str, str]:
+    name, role = split_role(credited, default)
+    return name, role, fold(name)
+
+
+_known_person = lru_cache(maxsize=8192)(_read_person)
 
 
 def _series(record: Record) -> Iterable[SeriesPlace]:
