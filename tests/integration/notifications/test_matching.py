@@ -9,7 +9,8 @@ import pytest
 from accounts.models import User
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.marketplaces import store_date
-from catalog.models import Audiobook, ReleaseEvent, Watch, WatchQuery
+from catalog.models import Audiobook, Contributor, ReleaseEvent, Watch
+from catalog.normalise import name_key
 from catalog.services import record_listings
 from catalog.watching import save_watch
 from notifications import services
@@ -215,10 +216,10 @@ def test_who_asks_for_less_gets_no_more_of_what_waits(
 
 
 def test_a_watch_is_heard_since_the_first_of_its_queries_is(alice: User, now: dt.datetime) -> None:
-    watch = watch_of("author", alice, now, aliases=[PEN])
-    WatchQuery.objects.create(watch=watch, marketplace="us", kind="author", query="pen name")
-    WatchQuery.objects.create(
-        watch=watch, marketplace="us", kind="author", query="p name", active_from=now + 5 * HOUR
-    )
+    for asin, name in (PEN, "Pen Name"), (OTHER, "P. Name"):
+        Contributor.objects.create(asin=asin, name=name, name_key=name_key(name))
+    watch = watch_of("author", alice, now, aliases=[PEN, OTHER])
+    assert watch.queries.filter(query="pen name").update(active_from=None) == 1
+    assert watch.queries.filter(query="p. name").update(active_from=now + 5 * HOUR) == 1
     assert promised(alice, book(now), now) == ["announced"]
     assert Delivery.objects.get().watch_ids == [watch.id]
