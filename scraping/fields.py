@@ -42,6 +42,8 @@ def lower(value: Any) -> str | None:
 
 def integer(value: Any) -> int | None:
     """A count: also where it came as 3.0 or as "3"."""
+    if type(value) is int:
+        return value if 0 <= value < 10**9 else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
@@ -56,7 +58,11 @@ def runtime(value: Any) -> int | None:
 
 def asin(value: Any) -> str | None:
     """Ten capitals and digits: a number of the store's own or an ISBN-10."""
-    trimmed = value.strip().upper() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return None
+    if _ASIN.fullmatch(value):
+        return value
+    trimmed = value.strip().upper()
     return trimmed if _ASIN.fullmatch(trimmed) else None
 
 
