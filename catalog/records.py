@@ -139,8 +139,9 @@ def update_facts(
 ) -> None:
     """Write the merged facts, match keys and search words of changed audiobooks.
 
-    One that is not out and whose author or series becomes known only now is announced once more:
-    those who watch them could not be found before, and all others have been told (`Told`).
+    One that is not out and whose author, series, narrator, publisher or genre becomes known only
+    now is announced once more: those who watch them could not be found before, and all others
+    have been told (`Told`).
     """
     if not changes:
         return
@@ -160,7 +161,8 @@ def update_facts(
             FROM n JOIN audiobooks old ON old.id = n.id
             WHERE e.audiobook_id = n.id AND e.kind = 'announced' AND NOT n.is_out
               AND EXISTS (SELECT FROM unnest(n.match_keys) k
-                          WHERE k ~ '^(author|series)[:~]' AND NOT k = ANY(old.match_keys))
+                          WHERE k ~ '^(author|series|narrator|publisher|genre)[:~]'
+                            AND NOT k = ANY(old.match_keys))
         )
         UPDATE audiobooks a SET {columns},
             genres = n.genres, metadata = n.metadata, match_keys = n.match_keys, folded = n.folded,
