@@ -143,6 +143,19 @@ def test_a_title_that_carries_no_id_is_promised_by_name(
     assert promised(alice, book(now, **facts), now) == ["announced"]
 
 
+@pytest.mark.parametrize("kind", ["author", "series", "narrator", "publisher", "genre"])
+def test_what_becomes_known_late_is_announced_to_those_who_watch_it(
+    kind: str, alice: User, bob: User, now: dt.datetime
+) -> None:
+    watch_of(kind, alice, now)
+    watch_of("keyword", bob, now)
+    whole = book(now)
+    sparse = dataclasses.replace(whole, credits=(), series=(), publisher=None, genres=())
+    assert promised(alice, sparse, now) == []
+    assert promised(alice, whole, now + HOUR) == ["announced"]
+    assert Delivery.objects.filter(user=bob, notice=None).count() == 1
+
+
 # -- by choice -----------------------------------------------------------------------------------
 
 
