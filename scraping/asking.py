@@ -12,6 +12,7 @@ from django.conf import settings
 from scraping import politeness
 from scraping.models import Visit
 from scraping.outcomes import Absent, Failed, Throttled
+from scraping.remembered import forget
 from scraping.sources.base import Pass, Progress, Query
 from scraping.sources.http import fetch, open_session
 from scraping.sources.registry import SOURCES
@@ -86,10 +87,10 @@ class Asker:
         answer = fetch(url, self._session)
         self.pages += 1
         result = self.source.step(query, reading, answer, now=self.clock())
-        politeness.report(self.marketplace, self.name, ok=_is_seen(result))
         if isinstance(result, Throttled | Failed):
-            self.ending = self._give_up(result)
+            self.ending = self._give_up(result, url)
             return None
+        politeness.report(self.marketplace, self.name, ok=True)
         if isinstance(result, Progress):
             self.plain = result.reading.plain
         return result
@@ -104,16 +105,15 @@ class Asker:
         is_blind = turn.reason == "breaker"
         return Ending(Visit.Outcome.POSTPONED, "waits for its turn", turn.wait, is_blind)
 
-    def _give_up(self, result: Throttled | Failed) -> Ending:
+    def _give_up(self, result: Throttled | Failed, url: str) -> Ending:
         if isinstance(result, Failed):
+            # A refused question is an answer, too: the store was seen.
+            politeness.report(self.marketplace, self.name, ok=not result.blind)
+            if result.blind:
+                forget(url)  # no later answer is to be held against one that made no sense
             return Ending(Visit.Outcome.FAILED, result.reason, blind=result.blind)
+        # The wait first: others are about to ask.
         politeness.leave_alone(self.marketplace, result.retry_after)
+        politeness.report(self.marketplace, self.name, ok=False)
         wait = max(result.retry_after or dt.timedelta(), settings.STORE_SAME_URL_INTERVAL)
         return Ending(Visit.Outcome.THROTTLED, "the store wants to be left alone", wait)
-
-
-def _is_seen(result: Progress | Absent | Throttled | Failed) -> bool:
-    """Whether the store answered as it does: a refused question is an answer, too."""
-    return isinstance(result, Progress | Absent) or (
-        isinstance(result, Failed) and not result.blind
-    )

@@ -46,6 +46,8 @@ class Remembered:
 
 def recall(url: str) -> Remembered | None:
     """The answer kept for a URL, if there is one that can be read."""
+    if not settings.STORE_REMEMBER:
+        return None
     with suppress(redis.RedisError, ValueError, zlib.error):
         kept = _cache().get(_key(url))
         if isinstance(kept, bytes):

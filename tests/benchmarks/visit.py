@@ -1,5 +1,6 @@
 """A page of the store fetched and read, and recorded, against a bare request and json."""
 
+import datetime as dt
 import json
 import re
 import subprocess
@@ -28,7 +29,7 @@ AUTHOR = "Ada Example"
 def measure() -> dict[str, Any]:
     """Shares of the speed of bare requests + json: read, and read and recorded unchanged.
 
-    The store answers whole every time (no ETag), in a process of its own; nobody waits for turns.
+    The store answers whole every time, in a process of its own; nobody waits for turns.
     `first_vs_bare`: summaries never read before, which is what a first visit meets.
     """
     with emulated_store():
@@ -55,7 +56,7 @@ def measure() -> dict[str, Any]:
 
 @contextmanager
 def emulated_store() -> Iterator[None]:
-    """A store in a process of its own, with six pages of one author that carry no ETag."""
+    """A store in a process of its own, with six pages of one author."""
     command = [sys.executable, "-m", "scraping.emulator", "--port", "0", "--marketplaces", "us"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (ours)
     try:
@@ -63,8 +64,8 @@ def emulated_store() -> Iterator[None]:
         found = re.search(r"http://\S+", process.stdout.readline())
         assert found
         settings.STORE_URL = found[0]
+        settings.STORE_REMEMBER = dt.timedelta()
         tell("stock", marketplace="us", author=AUTHOR, count=PAGES * 50)
-        tell("break", kind="untagged", marketplace="us")
         yield
     finally:
         process.terminate()

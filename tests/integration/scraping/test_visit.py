@@ -1,11 +1,8 @@
 """A visit from watch to news, against the emulated store over real HTTP and a real Redis."""
 
 import datetime as dt
-import threading
-import time
 
 import pytest
-from django.db import connection
 from pytest_django import Settings
 
 from accounts.models import User
@@ -219,65 +216,6 @@ def test_a_target_that_nobody_needs_is_not_visited(now: dt.datetime) -> None:
     assert services.claim_due(now=now, limit=10) == []
 
 
-@pytest.fixture
-def turns(settings: Settings) -> Settings:
-    settings.STORE_REQUEST_INTERVAL = dt.timedelta(milliseconds=40)
-    settings.STORE_SAME_URL_INTERVAL = dt.timedelta(minutes=30)
-    politeness._redis().flushdb()
-    return settings
-
-
-def test_all_workers_together_keep_the_pace_of_one_guest(turns: Settings) -> None:
-    moments: list[float] = []
-
-    def work(number: int) -> None:
-        for turn in range(5):
-            given = politeness.acquire("us", f"https://store.example/{number}/{turn}")
-            assert isinstance(given, politeness.Turn)
-            moments.append(time.monotonic())
-        connection.close()
-
-    threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
-    begun = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(moments) - begun >= 0.95 * 19 * 0.04
-
-
-def test_a_redis_that_was_wiped_gives_no_turn_away(turns: Settings) -> None:
-    turns.STORE_REQUEST_INTERVAL = dt.timedelta(milliseconds=200)
-    begun = time.monotonic()
-    assert isinstance(politeness.acquire("us", "https://store.example/"), politeness.Turn)
-    assert time.monotonic() - begun >= 0.19
-
-
-def test_a_url_is_not_asked_twice_in_half_an_hour(turns: Settings) -> None:
-    url = "https://store.example/one"
-    assert isinstance(politeness.acquire("us", url), politeness.Turn)
-    second = politeness.acquire("us", url)
-    assert isinstance(second, politeness.Postponed)
-    assert second.wait > dt.timedelta(minutes=29)
-
-
-def test_a_store_that_asks_for_patience_is_left_alone_by_all(turns: Settings) -> None:
-    politeness.leave_alone("us", dt.timedelta(seconds=90))
-    waiting = politeness.acquire("us", "https://store.example/one")
-    assert isinstance(waiting, politeness.Postponed)
-    assert waiting.wait > dt.timedelta(seconds=80)
-    assert isinstance(politeness.acquire("uk", "https://store.example/one"), politeness.Turn)
-
-
-def test_without_redis_nothing_is_asked(turns: Settings) -> None:
-    turns.BUCKETS_URL = "redis://127.0.0.1:1/0"
-    politeness._redis.cache_clear()
-    try:
-        assert isinstance(politeness.acquire("us", "https://x.example/"), politeness.Postponed)
-    finally:
-        politeness._redis.cache_clear()
-
-
 def test_a_store_that_knows_fewer_groups_withdraws_all_the_same(
     watch: Watch, emulator: Emulator, clock: Clock, settings: Settings
 ) -> None:
@@ -287,17 +225,6 @@ def test_a_store_that_knows_fewer_groups_withdraws_all_the_same(
     emulator.withdraw("us", gone)
     assert visit_all(clock) == []
     assert visit_all(clock, settings.ABSENCE_DELAY) == ["withdrawn"]
-
-
-def test_a_redis_that_is_away_does_not_break_the_visit_that_was_told_to_wait(
-    turns: Settings,
-) -> None:
-    turns.BUCKETS_URL = "redis://127.0.0.1:1/0"
-    politeness._redis.cache_clear()
-    try:
-        politeness.leave_alone("us", dt.timedelta(seconds=90))
-    finally:
-        politeness._redis.cache_clear()
 
 
 @pytest.mark.parametrize(
