@@ -163,7 +163,8 @@ def tell_of_others(
 ) -> None:
     """Tell those who watch somebody of the same name whom we met: once a watch and ASIN.
 
-    `met`: (folded name, ASIN) of authors met for the first time, each with its sightings.
+    `met`: (folded name, ASIN) of authors met for the first time, each with its sightings. Watches
+    by name hear of them as well; they are told from the second one on, once their first pass is over.
     """
     new = set(met)
     seen = {(name_key(each.name), each.asin, each.marketplace): each for each in sightings}
@@ -176,36 +177,56 @@ def tell_of_others(
         return
     rows = sql.rows(
         """
-        SELECT DISTINCT ON (w.id, n.asin) w.id, w.user_id, w.query, n.name, n.asin, n.marketplace
+        SELECT DISTINCT ON (w.id, n.asin) w.id, w.user_id, w.query, w.asin = '', n.name, n.asin,
+               n.marketplace
         FROM jsonb_to_recordset(%s) AS n(name text, asin text, marketplace text)
         JOIN watch_keys k ON k.key = 'author~' || n.name
         JOIN watches w ON w.id = k.watch_id
-        WHERE w.asin NOT IN ('', n.asin) AND n.asin <> ALL(w.aliases)
+        WHERE n.asin <> w.asin AND n.asin <> ALL(w.aliases)
           AND n.marketplace = ANY(w.marketplaces) AND NOT w.muted AND w.ended_at IS NULL
+          AND (w.asin <> '' OR (
+               EXISTS (SELECT FROM watch_queries q
+                       WHERE q.watch_id = w.id AND q.active_from IS NOT NULL)
+               AND EXISTS (SELECT FROM watch_keys o WHERE o.watch_id = w.id
+                           AND o.key LIKE 'author:%%' AND o.key <> 'author:' || n.asin
+                           AND substr(o.key, 8) <> ALL(w.aliases))))
         ORDER BY w.id, n.asin, n.marketplace
         """,
         [json.dumps(records)],
     )
-    notify_each(
-        notices=[
-            _another(watch_id, user_id, query, seen[key[0], key[1], key[2]], now)
-            for watch_id, user_id, query, *key in rows
-        ]
+    notices = [
+        _another(
+            seen[name, asin, code],
+            watch_id=watch_id,
+            user_id=user_id,
+            advice=_advice(watch_id, query, asin, takes_all=takes_all),
+            now=now,
+        )
+        for watch_id, user_id, query, takes_all, name, asin, code in rows
+    ]
+    notify_each(notices=notices)
+
+
+def _advice(watch_id: int, query: str, asin: str, *, takes_all: bool) -> str:
+    if takes_all:
+        return (
+            f"Your watch of {query} hears of everybody of that name. To hear of one of them only, "
+            f"give watch {watch_id} the ASIN of the one you mean."
+        )
+    return (
+        f"Your watch of {query} does not hear of it. If it is the same person, add {asin} to the "
+        f"aliases of watch {watch_id}."
     )
 
 
 def _another(
-    watch_id: int, user_id: int, query: str, sighting: Sighting, now: dt.datetime
+    sighting: Sighting, *, watch_id: int, user_id: int, advice: str, now: dt.datetime
 ) -> Notice:
-    text = (
-        f"Another {sighting.name} published “{sighting.title}” ({sighting.marketplace}). Your watch "
-        f"of {query} does not hear of it. If it is the same person, add {sighting.asin} to the "
-        f"aliases of watch {watch_id}."
-    )
     return Notice(
         user_id=user_id,
         subject=f"Another {sighting.name}"[:_SUBJECT_MAX],
-        text=text,
+        text=f"Another {sighting.name} ({sighting.asin}) published “{sighting.title}” "
+        f"({sighting.marketplace}). {advice}",
         dedupe_key=f"namesake:{watch_id}:{sighting.asin}",
         created_at=now,
     )

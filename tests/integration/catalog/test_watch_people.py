@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -170,7 +171,7 @@ def test_settling_costs_the_same_for_one_watch_and_for_many(now: dt.datetime) ->
 # -- who else turns up ---------------------------------------------------------------------------
 
 
-def settled_watch(user: User, now: dt.datetime, **fields: object) -> Watch:
+def settled_watch(user: User, now: dt.datetime, **fields: Any) -> Watch:
     return make_watch(user, now=now, asin=ADA, **fields)
 
 
@@ -199,13 +200,28 @@ def test_an_author_met_as_a_translator_first_is_told_of_as_well(
     assert "Her Own" in Notice.objects.get().text
 
 
+@pytest.mark.parametrize(("is_active", "told"), [(True, 1), (False, 0)])
+def test_a_watch_by_name_tells_of_a_second_author_whom_it_takes_in(
+    *, is_active: bool, told: int, alice: User, now: dt.datetime
+) -> None:
+    watch = make_watch(alice, now=now, is_active=is_active)
+    record(book_of(ADA, now), now=now)
+    assert not Notice.objects.exists()
+    record(book_of(OTHER, now, title="Glass Tide"), now=now + HOUR)
+    assert {f"author:{ADA}", f"author:{OTHER}"} <= keys_of(watch)
+    texts = list(Notice.objects.values_list("text", flat=True))
+    assert len(texts) == told
+    assert all(f"give watch {watch.id} the ASIN" in text for text in texts)
+
+
 @pytest.mark.parametrize(
     "case", ["muted", "ended", "joined", "the same", "by another name", "sold elsewhere"]
 )
 def test_nobody_is_told_of_those_who_are_no_strangers(
     case: str, alice: User, now: dt.datetime
 ) -> None:
-    fields = {"muted": {"muted": True}, "joined": {"aliases": [OTHER]}}.get(case, {})
+    cases: dict[str, dict[str, Any]] = {"muted": {"muted": True}, "joined": {"aliases": [OTHER]}}
+    fields = cases.get(case, {})
     watch = settled_watch(alice, now, **fields)
     if case == "ended":
         end_watch(watch=watch, now=now)

@@ -39,7 +39,7 @@ HIDDEN: dict[str, dict[str, Any]] = {
     "omnibus": {"title": "Glass Tide: Books 1-3"},
     "ai_voice": {"more_credits": (VOICE,)},
 }
-FOREIGN = {"language": "german"}
+FOREIGN: dict[str, Any] = {"language": "german"}
 
 
 def book(now: dt.datetime, *, days: int = 30, more_credits: Any = (), **facts: Any) -> Listing:
@@ -128,7 +128,7 @@ def test_a_foreign_language_is_promised_only_where_it_was_asked_for_by_asin(
     ("kind", "facts"), [("author", {"author": OTHER}), ("series", {"series": NAMESAKE})]
 )
 def test_a_namesake_with_another_asin_is_not_promised(
-    kind: str, facts: dict[str, str], alice: User, now: dt.datetime
+    kind: str, facts: dict[str, Any], alice: User, now: dt.datetime
 ) -> None:
     watch_of(kind, alice, now)
     assert promised(alice, book(now, **facts), now) == []
@@ -139,7 +139,7 @@ def test_a_title_that_carries_no_id_is_promised_by_name(
     kind: str, alice: User, now: dt.datetime
 ) -> None:
     watch_of(kind, alice, now)
-    facts = {kind: None}
+    facts: dict[str, Any] = {kind: None}
     assert promised(alice, book(now, **facts), now) == ["announced"]
 
 
