@@ -39,7 +39,8 @@ _ROLES = {fold(word): role for role, spelt in _SPELLINGS.items() for word in spe
 _BESIDE = frozenset({"by", "and", "und", "et", "y", "e", "m", "d", "md", "ph", "phd", "jr", "sr"})
 # Some words of the others are surnames as well: welded to a name they prove nothing.
 _WELDABLE = frozenset(_SPELLINGS) - {"author", "narrator", "producer"}
-_LAST_DASH = re.compile("(.*?)(\\s*)(?:--?|[\u2013\u2014])(\\s*)([^\u2013\u2014-]+)", re.DOTALL)
+_DASH = re.compile("--?|[\u2013\u2014]")
+_LONGEST = 500  # characters of a name, and of what rules look at
 
 
 def _names(listed: str) -> frozenset[str]:
@@ -99,6 +100,7 @@ def is_ai_voice(name: str) -> bool:
 
     Never by a bare "ai" among other words: Ai is a given name.
     """
+    name = name[:_LONGEST]
     mark = _AI_MARK.search(name)
     return (
         fold(name) in _AI_VOICES
@@ -116,12 +118,12 @@ def split_role(text: str, default: str) -> tuple[str, str]:
     Lund-Übersetzer") only a listed role that is nobody's surname counts.
     """
     name, role = text, default
-    while (split := _LAST_DASH.fullmatch(name)) and split[1].strip():
-        free = bool(split[2] and split[3])
-        found = _role(split[4].strip(), free=free)
-        if found is None:
+    while len(text) <= _LONGEST and (dashes := [*_DASH.finditer(name)]):
+        before, after = name[: dashes[-1].start()], name[dashes[-1].end() :]
+        found = _role(after.strip(), free=before[-1:].isspace() and after[:1].isspace())
+        if found is None or not before.strip():
             break
-        name, role = split[1].strip(), found
+        name, role = before.strip(), found
     return name, role
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from catalog.normalise import fold_letters, sequence_position
 
+_LONGEST = 500  # characters: some rules look twice, and no title says more
 _DASHES = re.compile("[\u2010-\u2015\u2212~〜]")
 _BRACKETED = re.compile(r"[(\[{【].*?[)\]}】]")
 
@@ -148,8 +149,8 @@ _ABRIDGED = re.compile(
 
 
 def plain(text: str) -> str:
-    """A title as these rules read it: folded letters, one kind of dash, brackets kept."""
-    return " ".join(_DASHES.sub("-", fold_letters(text)).split())
+    """A title as these rules read it: its beginning, folded letters, one kind of dash, brackets."""
+    return " ".join(_DASHES.sub("-", fold_letters(text[:_LONGEST])).split())
 
 
 def is_part(texts: Sequence[str], sequences: Sequence[str]) -> bool:

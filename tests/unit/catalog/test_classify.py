@@ -347,3 +347,10 @@ def test_what_watches_hide_are_words_of_this_list() -> None:
 
 def test_nothing_known_is_single_and_unknown() -> None:
     assert classify(title(None)) == Classification("single", "unknown", ())
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("text", ["(" * 50_000, "[part " * 10_000, "bbc " * 20_000])
+def test_no_title_is_slow_to_read(text: str) -> None:
+    """Proves the guard `_LONGEST` in title_words.py: without it these take a minute and more."""
+    assert classify(title(text, text, series=placed(text))).kind == "single"

@@ -65,3 +65,9 @@ def test_any_text_is_a_name(text: str, default: str) -> None:
     assert text.startswith(name) or name in text
     assert role
     assert is_ai_voice(text) in (True, False)
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("text", [" " * 100_000, " -" * 50_000, "a - " * 50_000])
+def test_no_name_is_slow_to_read(text: str) -> None:
+    assert split_role(text, "author") == (text, "author")
