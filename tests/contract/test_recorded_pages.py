@@ -212,7 +212,7 @@ AGREED = ("title", "language", "release_date", "runtime_minutes", "publisher", "
 
 def test_pages_and_answers_agree_where_both_were_recorded() -> None:
     """Whichever titles those are: of what is here today, none."""
-    answered = {}
+    answered: dict[tuple[str, str], Listing] = {}
     for path in ANSWERS.rglob("*.json"):
         try:
             page = SOURCES["audible_api"].parse(path.read_bytes(), path.name[:2])
