@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from catalog.classify import Classification, classify
 from catalog.editions import known_works
 from catalog.joining import KnownWorks
 from catalog.listing import Listing
@@ -32,23 +33,24 @@ class Birth:
 
 def insert_missing(
     listings: Mapping[Place, Listing], fetched_at: dt.datetime, now: dt.datetime
-) -> set[Place]:
-    """Insert the audiobooks that are not there, each with its work; returns those we inserted.
+) -> dict[Place, Classification]:
+    """Insert the audiobooks that are not there, each with its work; returns what each of them is.
 
     An edition of a known work joins it (catalog/works.py says which is one), also where both are
     found at the same moment.
     """
-    new = {place: edition_of(listings[place]) for place in _missing(listings)}
-    if not new:
-        return set()
+    sorts = {place: classify(listings[place]) for place in _missing(listings)}
+    if not sorts:
+        return {}
+    new = {place: edition_of(listings[place], sort) for place, sort in sorts.items()}
     lock_works(shared=True)
     _lock_names(new)
-    # Whom we waited for may have inserted some of them.
-    new = {place: new[place] for place in _missing(new)}
     keys = {key for edition in new.values() for key in edition.keys}
     works = known_works(asins={asin for _, asin in new}, keys=keys)
-    _insert([*_births(new, listings, works)], fetched_at, now)
-    return set(new)
+    for place in works.places:  # whom we waited for may have inserted some of them
+        new.pop(place, None)
+    _insert(_births(new, listings, works), fetched_at, now)
+    return {place: sorts[place] for place in new}
 
 
 def lock_works(*, shared: bool = False) -> None:

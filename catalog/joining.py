@@ -13,12 +13,14 @@ class KnownWorks:
     def __init__(self) -> None:
         self.editions: defaultdict[int, list[Edition]] = defaultdict(list)
         self._moved: dict[int, int] = {}  # work → the work it became part of
+        self.places: set[tuple[str, str]] = set()  # (marketplace, ASIN) of all editions
         self.reissues: set[int] = set()  # ids of audiobooks that merging showed to be re-issues
         self._by_key: defaultdict[str, set[int]] = defaultdict(set)
 
     def add(self, work: int, edition: Edition) -> None:
         """An edition of `work`."""
         self.editions[work].append(edition)
+        self.places.add((edition.marketplace, edition.asin))
         for key in (*edition.keys, edition.asin):
             self._by_key[key].add(work)
 

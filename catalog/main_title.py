@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from catalog.normalise import fold
 from catalog.title_words import plain
@@ -40,6 +41,7 @@ _UNTITLED = re.compile(
 )
 
 
+@lru_cache(maxsize=256)  # of a new title it is asked at its birth, and when its facts are written
 def main_title(text: str) -> tuple[str, str]:
     """The folded title without edition notes and series tails, and the number such a tail gave.
 

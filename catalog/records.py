@@ -14,7 +14,7 @@ from typing import Any
 
 from catalog.births import Place
 from catalog.changes import Change, Known
-from catalog.classify import classify
+from catalog.classify import Classification, classify
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.normalise import words
@@ -134,11 +134,13 @@ def _known(row: Row, record: Sequence[Any]) -> Known:
 def update_facts(
     changes: Mapping[Row, Change],
     prints: Mapping[Place, str],
+    sorts: Mapping[Place, Classification],
     fetched_at: dt.datetime,
     now: dt.datetime,
 ) -> None:
     """Write the merged facts, match keys and search words of changed audiobooks.
 
+    `sorts`: what new ones are (catalog/births.py), so that it is not found out twice.
     One that is not out and whose author, series, narrator, publisher or genre becomes known only
     now is announced once more: those who watch them could not be found before, and all others
     have been told (`Told`).
@@ -182,7 +184,10 @@ def update_facts(
         """,  # noqa: S608 (column names of ours)
         {
             "records": json.dumps(
-                [_record(row, change, prints[row.place]) for row, change in changes.items()],
+                [
+                    _record(row, change, prints[row.place], sorts.get(row.place))
+                    for row, change in changes.items()
+                ],
                 default=str,
             ),
             "fetched_at": fetched_at,
@@ -191,10 +196,12 @@ def update_facts(
     )
 
 
-def _record(row: Row, change: Change, fingerprint: str) -> dict[str, Any]:
+def _record(
+    row: Row, change: Change, fingerprint: str, sort: Classification | None
+) -> dict[str, Any]:
     facts = change.facts
     titles = folded_titles(facts)
-    sort = classify(facts)
+    sort = sort or classify(facts)
     people = "\n".join(credit.name for credit in facts.credits)
     return {
         "id": row.id,

@@ -1,7 +1,7 @@
 """What writes across the catalogue: the store's listings, and the news in them."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -48,7 +48,7 @@ def record_listings(
         rows = records.lock(page)
         fresh = [row for row in rows.values() if row.place in new or row.shown_at < fetched_at]
         changes = _changes(fresh, page, new, now, pages_date=pages_date)
-        records.update_facts(changes, _prints_kept(changes, page), fetched_at, now)
+        records.update_facts(changes, _prints_kept(changes, page), new, fetched_at, now)
         if changes:
             links.link_people(changes, now)
             links.link_series(changes)
@@ -76,7 +76,7 @@ def _prints_kept(
 def _changes(
     fresh: list[records.Row],
     page: Mapping[births.Place, Listing],
-    new: set[births.Place],
+    new: Collection[births.Place],
     now: dt.datetime,
     *,
     pages_date: bool,

@@ -99,9 +99,9 @@ def _book_keys(facts: Listing, sort: Classification) -> set[str]:
     return {f"book:{author}~{title[:KEY_MAX]}" for author in authors - _NOBODY if author}
 
 
-def edition_of(facts: Listing) -> Edition:
-    """A listing that is not stored yet."""
-    sort = classify(facts)
+def edition_of(facts: Listing, sort: Classification | None = None) -> Edition:
+    """A listing that is not stored yet. `sort`: work_keys."""
+    sort = sort or classify(facts)
     narrators = [credit.name for credit in facts.credits if credit.role == "narrator"]
     return Edition(
         marketplace=facts.marketplace,
