@@ -129,11 +129,14 @@ def _advance_products(reading: Pass, page: Page) -> Pass:
 def _advance_list(reading: Pass, page: Page) -> Pass:
     noted = _note(reading, page)
     total = page.total_results if page.total_results is not None else reading.total_results
-    brought_nothing = noted.seen == reading.seen
+    is_last = noted.seen == reading.seen or page.raw_count < SMALLEST_PAGE
     has_all = total is not None and len(noted.seen) >= total
-    at_cap = len(noted.seen) >= LISTING_CAP or page.raw_count < SMALLEST_PAGE
+    at_cap = len(noted.seen) >= LISTING_CAP
     return dataclasses.replace(
-        noted, total_results=total, done=brought_nothing or has_all or at_cap
+        noted,
+        total_results=total,
+        capped=at_cap and not (is_last or has_all),
+        done=is_last or has_all or at_cap,
     )
 
 

@@ -122,7 +122,9 @@ def test_a_list_ends_with_a_page_that_brings_nothing_new() -> None:
 def test_a_list_ends_at_the_cap() -> None:
     pages = [listed(asins(50 * page, 50), 9000) for page in range(10)]
     assert not read(AUTHOR, *pages[:9]).done
-    assert read(AUTHOR, *pages).complete
+    capped = read(AUTHOR, *pages)
+    assert (capped.complete, capped.capped) == (True, True)
+    assert not read(AUTHOR, *pages[:9], listed(asins(450, 19), 9000)).capped
 
 
 def test_a_search_without_results_leads_away() -> None:
