@@ -91,19 +91,20 @@ _WHOLE = (
     r"|staffel|saison|temporada|stagione|collection|box|edition box|bundle)"
 )
 _COLLECTED = re.compile(
-    r"\bomnibus\b|\bbox(?:ed)?[- ]?sets?\b|\bboxed$|\bpublisher'?s pack\b|\bcoffret\b|\bcofanetto\b|\bestuche\b"
-    r"|\b(?:sammel|doppel)b(?:and|ande|ox)\b|\bsammel(?:edition|ausgabe)\b"
-    r"|\b(?:gesamt|komplett)(?:ausgabe|edition|box|paket)\b"
-    r"|\b(?:horbuch|horspiel|krimi|roman)[- ]?box\b|\b\d+er[- ]box\b|\bdie (?:grosse )?box\b"
-    rf"|\b{_MANY}[- ]in[- ](?:1|one|einem|uno)\b(?! (?:day|hour|week|month|year|minute))"
-    rf"|\b{_MANY}[- ](?:full[- ]length |complete )?(?:book|novel|audiobook|volume)s?[- ](?:\w+[- ])?"
+    r"\b(?:omnibus\b|box(?:ed)?[- ]?sets?\b|boxed$|publisher'?s pack\b|coffret\b|cofanetto\b|estuche\b"
+    r"|(?:sammel|doppel)b(?:and|ande|ox)\b|sammel(?:edition|ausgabe)\b"
+    r"|(?:gesamt|komplett)(?:ausgabe|edition|box|paket)\b"
+    r"|(?:horbuch|horspiel|krimi|roman)[- ]?box\b|\d+er[- ]box\b|die (?:grosse )?box\b"
+    rf"|{_MANY}[- ]in[- ](?:1|one|einem|uno)\b(?! (?:day|hour|week|month|year|minute))"
+    rf"|{_MANY}[- ](?:full[- ]length |complete )?(?:book|novel|audiobook|volume)s?[- ](?:\w+[- ])?"
     r"(?:set|box|bundle|pack|collection|omnibus|boxset)\b"
-    rf"|\b{_MANY} (?:manuscripts|complete (?:novels|novellas|books))\b"
-    rf"|\b(?:complete|entire|komplette|gesamte) (?:[\w']+ ){{0,2}}{_WHOLE}\b(?! guide)"
-    r"|\b(?:serie|saga|trilogia|bilogia|coleccion|collezione|collection|colecao|trilogie|serie) complet[ae]\b"
-    r"|\b(?:complete works(?!.*\bvol)|obras? completas?|opere complete|tutte le opere|oeuvres completes|samtliche werke)\b"
-    "|合本|合冊|全巻|巻セット|合集|套装|套裝"
+    rf"|{_MANY} (?:manuscripts|complete (?:novels|novellas|books))\b"
+    rf"|(?:complete|entire|komplette|gesamte) (?:[\w']+ ){{0,2}}{_WHOLE}\b(?! guide)"
+    r"|(?:serie|saga|trilogia|bilogia|coleccion|collezione|collection|colecao|trilogie) complet[ae]\b"
+    r"|complete works\b(?!.*\bvol)|obras? completas?\b|opere complete\b|tutte le opere\b"
+    r"|oeuvres completes\b|samtliche werke\b)"
 )
+_COLLECTED_UNSPACED = re.compile("合本|合冊|全巻|巻セット|合集|套装|套裝")
 # One book of many small things is one book.
 _OF_SMALL_THINGS = re.compile(
     r"\b(?:complete|collected)\b.*\b(?:poems|poetry|poetical|stories|tales|speeches|sermons|letters|essays"
@@ -123,17 +124,17 @@ _TRILOGY = re.compile(
 )
 
 _DRAMATISED = re.compile(
-    r"(?<!un)dramati[sz](?:ed|ation|ations)\b|\bdramatic (?:adaptation|audio)\b|\bdramati[zs]ad[oa]\b"
-    r"|\bdrammatizzat[oa]\b|\bdramatise\b|\bfull[- ]cast\b|\bmulti[- ]?cast\b"
-    r"|\baudio[- ]?(?:drama|play|theat(?:re|er)|movie|fiction)s?\b|\bradio[- ]?(?:drama|play|theat(?:re|er)|sitcom)s?\b"
-    r"|horspiel|\bbbc\b.*\bdramas?\b|\bgraphic ?audio\b|\bmovie in your mind\b"
-    r"|\b(?:ficcion|fiction|audio ?ficcion|serie) sonora?e?\b|\baudioserie\b|\baudio ?serie\b|\baudioficcion\b"
-    r"|\bradio(?:novela|teatro|dramma|film|show drama)\b|\bradiodram|\bsceneggiato\b|\bpiece radiophonique\b"
-    r"|\bfeuilleton (?:radiophonique|audio)\b|\bfiction (?:audio|radio)\b|\bhoorspel\b|\bhorspel\b|\bkuunnelma\b"
-    r"|\bsluchowisko\b|радиоспектакль"
-    r"|аудиоспектакль"
-    "|(?:オーディオ|ラジオ|ボイス|音声)\\s?ドラマ"
-    "|ドラマ\\s?cd|广播剧|廣播劇|有声剧|有聲劇"
+    r"\b(?:dramati[sz](?:ed|ation|ations)\b|dramatic (?:adaptation|audio)\b|dramati[zs]ad[oa]\b"
+    r"|drammatizzat[oa]\b|dramatise\b|(?:full|multi)[- ]?cast\b"
+    r"|audio[- ]?(?:drama|play|theat(?:re|er)|movie|fiction)s?\b|graphic ?audio\b"
+    r"|radio[- ]?(?:drama|play|theat(?:re|er)|sitcom)s?\b|bbc\b.*\bdramas?\b|movie in your mind\b"
+    r"|(?:ficcion|fiction|audio ?ficcion|serie) sonora?e?\b|audio ?serie\b|audioficcion\b"
+    r"|radio(?:novela|teatro|dramma|film)\b|radiodram|sceneggiato\b|piece radiophonique\b"
+    r"|feuilleton (?:radiophonique|audio)\b|fiction (?:audio|radio)\b|hoorspel\b|horspel\b"
+    r"|kuunnelma\b|sluchowisko\b|(?:радио|аудио)спектакль)"
+)
+_DRAMATISED_UNSPACED = re.compile(
+    "(?:オーディオ|ラジオ|ボイス|音声)\\s?ドラマ|ドラマ\\s?cd|广播剧|廣播劇|有声剧|有聲劇"
 )
 _FULL_CAST = re.compile(
     r"\b(?:full|multi)[- ]?cast\b|\belenco completo\b|\breparto completo\b|\bdistribution complete\b"
@@ -181,7 +182,9 @@ def _counts_volumes(before: str) -> bool:
 
 
 def _says_part(text: str, places: set[Decimal | None]) -> bool:
-    if _PART_OF_VOLUME.search(text) or _NAMED_PART.search(text) or _KANJI_PART.search(text):
+    if _PART_OF_VOLUME.search(text) or _NAMED_PART.search(text):
+        return True
+    if not text.isascii() and _KANJI_PART.search(text):
         return True
     stated = [*_PART_IN_BRACKETS.findall(text), *_ROMANCE_PART.findall(text)]
     return any(_number(number) not in places for number in stated)
@@ -213,7 +216,12 @@ def _is_range(sequence: str) -> bool:
 
 
 def _names_many(text: str) -> bool:
-    if any(_rises(a, b) for a, b in _VOLUME_RANGE.findall(text) + _KANJI_RANGE.findall(text)):
+    ranges = _VOLUME_RANGE.findall(text)
+    if not text.isascii():
+        if _COLLECTED_UNSPACED.search(text):
+            return True
+        ranges += _KANJI_RANGE.findall(text)
+    if any(_rises(a, b) for a, b in ranges):
         return True
     if _COLLECTED.search(text):
         return _OF_SMALL_THINGS.search(text) is None
@@ -229,7 +237,13 @@ def _rises(first: str, last: str) -> bool:
 
 def is_dramatised(texts: Sequence[str]) -> bool:
     """Whether it is played rather than read."""
-    return any(map(_DRAMATISED.search, texts))
+    return any(
+        # "horspiel" is also the end of longer words
+        "horspiel" in text
+        or _DRAMATISED.search(text)
+        or (not text.isascii() and _DRAMATISED_UNSPACED.search(text))
+        for text in texts
+    )
 
 
 def names_full_cast(texts: Sequence[str]) -> bool:
