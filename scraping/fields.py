@@ -6,6 +6,7 @@ What makes no sense is None.
 import datetime as dt
 import html
 import re
+from functools import lru_cache
 from typing import Any
 
 from bs4 import BeautifulSoup
@@ -16,6 +17,7 @@ from catalog.normalise import clean
 _ASIN = re.compile(r"[0-9A-Z]{10}")
 PLACEHOLDER_YEAR = 2100  # from here on a date stands for "unknown"
 _LONGEST_RUNTIME = 100_000  # minutes
+_SHORT = 200  # characters of a text worth remembering
 _BLOCK = re.compile(r"<(?=/?(?:p|br|div|li|ul|ol|h\d)\b)", re.IGNORECASE)
 # Possessive throughout: no markup makes these slow.
 _ATTRIBUTES = r"""(?:\s++[\w:-]++(?:=(?:"[^<>"]*+"|'[^<>']*+'|[\w./:-]++))?)*+\s*+/?>"""
@@ -31,7 +33,13 @@ _TAG = re.compile(r"<[^>]*>")
 
 def text(value: Any) -> str | None:
     """As it may be stored and shown; None where nothing is left."""
-    return (clean(value) or None) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    # Names, genres and titles stand on page after page: cleaning them is half of reading one.
+    return (_clean_again(value) if len(value) <= _SHORT else clean(value)) or None
+
+
+_clean_again = lru_cache(maxsize=16_384)(clean)
 
 
 def lower(value: Any) -> str | None:
@@ -87,12 +95,14 @@ def moment(value: Any) -> dt.datetime | None:
     return read if read.year < PLACEHOLDER_YEAR else None
 
 
-def plain_text(marked_up: str) -> str:
-    """What a reader sees of such markup; blocks stay apart.
+@lru_cache(maxsize=1024)
+def plain_text(marked_up: str) -> str | None:
+    """What a reader sees of such markup, blocks apart; None where that is nothing."""
+    return clean(_without_tags(marked_up)) or None
 
-    Summaries are nearly all plain tags, and soup would be most of reading a page: it is kept
-    for what is not.
-    """
+
+def _without_tags(marked_up: str) -> str:
+    """Summaries are nearly all plain tags; soup, most of reading a page, is kept for the rest."""
     if "<" not in marked_up:
         return html.unescape(marked_up)
     if "<" not in (bare := _PLAIN_TAG.sub("", _BLOCK_TAG.sub(" ", marked_up))):

@@ -14,7 +14,7 @@ from typing import Any
 from catalog.languages import language
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.marketplaces import MARKETPLACES
-from catalog.normalise import clean, fold
+from catalog.normalise import fold
 from catalog.roles import split_role
 from scraping import fields
 from scraping.pages import Page, StoreError, UnreadableAnswerError
@@ -273,10 +273,10 @@ def _cover(images: Any) -> str | None:
         for width, url in images.items()
         if isinstance(url, str) and url.startswith(("https://", "http://"))
     }
-    return clean(covers[max(covers)]) if covers else None
+    return fields.text(covers[max(covers)]) if covers else None
 
 
 def _summary(record: Record) -> str | None:
     names = ("publisher_summary", "extended_product_description", "merchandising_summary")
     marked_up = next(filter(None, (fields.text(record.get(name)) for name in names)), None)
-    return (clean(fields.plain_text(marked_up)) or None) if marked_up else None
+    return fields.plain_text(marked_up) if marked_up else None

@@ -73,7 +73,7 @@ def _linked(book: Record, product: Record) -> Facts:
         "publisher": _text(_named(book.get("publisher"))) or _text(_named(product.get("brand"))),
         "runtime_minutes": parse_minutes(book.get("duration")),
         "language": language(_text(_named(book.get("inLanguage"))) or ""),
-        "summary": fields.text(fields.plain_text(summary)) if summary else None,
+        "summary": fields.plain_text(summary) if summary else None,
         "cover_url": _picture(book.get("image")) or _picture(product.get("image")),
         "sku": _text(product.get("sku")),
         "isbn": _text(book.get("isbn")) or _text(product.get("isbn")),
