@@ -249,10 +249,14 @@ def test_places_in_series_tell_parts_from_volumes(
         ({"sku": "PL_HLDR_155800DE"}, "series_placeholder"),
         ({"publisher": "ZZZ - Series Advisor Placeholder"}, "series_placeholder"),
         ({"publisher": "ZZZ Books"}, "single"),
+        ({"raw": {"release_date": "2200-01-01"}}, "series_placeholder"),
+        ({"raw": {"release_date": "2200-01-01"}, "runtime_minutes": 611}, "single"),
+        ({"raw": {"release_date": "2200-01-01"}, "credits": read_by("Bo Ek")}, "single"),
+        ({"raw": {"release_date": None}}, "single"),
     ],
     ids=str,
 )
-def test_the_stores_fields_say_what_it_is(facts: dict[str, str], kind: str) -> None:
+def test_the_stores_fields_say_what_it_is(facts: dict[str, Any], kind: str) -> None:
     assert classify(title(**facts)).kind == kind
 
 
