@@ -73,6 +73,13 @@ bench: $(DEV) ## measure
 chaos: $(DEV) ## drills: kill senders, wipe the broker, hammer a store
 	@$(RUN) -m tests.chaos
 
+# Never in CI: it asks a real store. What is given on make's command line is in the environment.
+.PHONY: live
+live: $(BASE) ## does the real store behave as we believe (MARKETPLACE= AUTHOR= SERIES= ASIN= JSON=1)
+	@$(RUN) manage.py live $${MARKETPLACE:+--marketplace "$$MARKETPLACE"} \
+	  $${AUTHOR:+--author "$$AUTHOR"} $${SERIES:+--series "$$SERIES"} $${ASIN:+--asin "$$ASIN"} \
+	  $${JSON:+--json}
+
 .PHONY: lock
 lock: ## resolve requirements/*.in into hashed *.txt (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv"; exit 1; }
