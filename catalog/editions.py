@@ -148,8 +148,8 @@ def pin(*, works: Collection[int]) -> None:
 def give_own_work(audiobook: Audiobook) -> int | None:
     """Move an edition to a work of its own; returns it, or None where it is the only edition.
 
-    If it is yet to come, its announcement is fanned out once more: as an edition of the other
-    work it may not have been told at all.
+    Announcements of what is yet to come are fanned out once more: as editions of one work, some
+    may not have been told at all.
     """
     old = audiobook.work_id
     if not Audiobook.objects.filter(work_id=old).exclude(id=audiobook.id).exists():
@@ -159,7 +159,9 @@ def give_own_work(audiobook: Audiobook) -> int | None:
         work=new, traits=Func(F("traits"), Value(REISSUE), function="array_remove")
     )
     ReleaseEvent.objects.filter(
-        audiobook_id=audiobook.id, audiobook__out_at=None, kind=ReleaseEvent.Kind.ANNOUNCED
+        audiobook__work__in=[old, new],
+        audiobook__out_at=None,
+        kind=ReleaseEvent.Kind.ANNOUNCED,
     ).update(fanned_out_at=None, fanned_through=0)
     return new.id
 

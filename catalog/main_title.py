@@ -37,7 +37,7 @@ _PART_OR_RANGE = re.compile(
 _UNTITLED = re.compile(
     r"(?:untitled|unnamed|ohne titel|unbenannt|sans titre|sin titulo|senza titolo|sem titulo)\b.*"
     r"|(?:.* )?(?:tba|tbc|tbd|to be (?:announced|confirmed|determined))(?: .*)?"
-    r"|\u7121\u984c.*|\u30bf\u30a4\u30c8\u30eb\u672a\u5b9a.*|(?:book|volume|vol|band|tome) \d+"
+    r"|\u7121\u984c.*|\u30bf\u30a4\u30c8\u30eb\u672a\u5b9a.*"
 )
 
 

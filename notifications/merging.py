@@ -51,8 +51,8 @@ def join_works(*, into: Work, works: Iterable[Work]) -> None:
 def split_edition(*, audiobook: Audiobook) -> None:
     """A person says: another book. It gets a work of its own, and all concerned stay where they are.
 
-    Its channels keep what they were told of it. What they were not told, for having heard it of
-    the other book, is news again.
+    Channels keep what they were told of either. What they were not told of one, for having heard
+    it of the other, is news once more.
     """
     with transaction.atomic():
         _hold_still()
@@ -61,7 +61,9 @@ def split_edition(*, audiobook: Audiobook) -> None:
         editions.lock_editions(works=[old])
         new = editions.give_own_work(audiobook)
         if new is not None:
-            sql.rows(_COPY_TOLD, {"audiobook": audiobook.id, "old": old, "new": new})
+            parameters = {"audiobook": audiobook.id, "old": old, "new": new}
+            sql.rows(_PART_TOLD, parameters)
+            sql.rows(_REMEMBER, parameters)
         editions.pin(works=[old, new or old])
 
 
@@ -131,21 +133,26 @@ WHERE e.id = d.event_id AND d.user_id = k.user_id AND d.state IN ('pending', 'he
   AND a.work_id = ANY(%(works)s)
 """
 
-# By what `told` remembers, and by what was delivered: a merge may have left one row for two.
-_COPY_TOLD = """
-WITH kept AS (
-    UPDATE told SET work_id = %(new)s WHERE audiobook_id = %(audiobook)s
-)
-INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at, retold_at)
-SELECT %(new)s, t.channel_id, NULL, t.kind, t.value, t.event_id, t.told_at, t.retold_at
-FROM told t JOIN release_events e ON e.id = t.event_id
-WHERE t.work_id = %(old)s AND t.audiobook_id IS NULL AND e.audiobook_id = %(audiobook)s
-UNION ALL
-SELECT %(new)s, d.channel_id, NULL, e.kind,
+# Each half remembers what was told of its own editions.
+_PART_TOLD = """
+UPDATE told t SET work_id = %(new)s
+FROM release_events e
+WHERE e.id = t.event_id AND t.work_id = %(old)s
+  AND coalesce(t.audiobook_id, e.audiobook_id) = %(audiobook)s
+"""
+
+# A merge may have left one row for what was told of both: deliveries know better.
+_REMEMBER = """
+INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at)
+SELECT a.work_id, d.channel_id, NULL::bigint, e.kind,
        CASE e.kind WHEN 'date_moved' THEN e.new_date::text
                    WHEN 'announced' THEN '' WHEN 'out_now' THEN '' ELSE e.revision::text END,
-       e.id, d.created_at, NULL
-FROM deliveries d JOIN release_events e ON e.id = d.event_id
-WHERE e.audiobook_id = %(audiobook)s AND d.state <> 'cancelled'
+       e.id, d.created_at
+FROM audiobooks a
+JOIN release_events e ON e.audiobook_id = a.id
+JOIN deliveries d ON d.event_id = e.id AND d.state <> 'cancelled'
+WHERE a.work_id IN (%(old)s, %(new)s)
+  AND NOT EXISTS (SELECT FROM told own WHERE own.event_id = e.id AND own.channel_id = d.channel_id)
+ORDER BY e.id
 ON CONFLICT (work_id, channel_id, audiobook_id, kind, value) DO NOTHING
 """

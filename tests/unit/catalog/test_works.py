@@ -14,7 +14,7 @@ TIDES = (SeriesPlace("B0SERIES01", "Tides", "1"),)
 
 
 def listing(**facts: Any) -> Listing:
-    said = {"title": "Glass Tide", "runtime_minutes": 600, "release_date": DAY}
+    said: dict[str, Any] = {"title": "Glass Tide", "runtime_minutes": 600, "release_date": DAY}
     return make_listing(**(said | facts))
 
 
