@@ -1,5 +1,6 @@
 """How the site is asked, and what its answers come to."""
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable
@@ -186,7 +187,8 @@ def test_throttled(status: int) -> None:
     "given",
     [
         answer("", 403),
-        answer("", 500),
+        dataclasses.replace(listed(asins(0, 3)), status=403),
+        dataclasses.replace(listed(asins(0, 3)), status=500),
         answer("", 301, location="https://www.amazon.com/ap/signin"),
         answer("", 302),
         answer("Type the characters you see"),

@@ -213,6 +213,14 @@ def test_a_row_without_a_place_is_in_the_series_all_the_same() -> None:
     assert listing.series == (SeriesPlace("B0000TIDES", "Tides", None),)
 
 
+def test_a_title_that_sounds_like_a_place_is_none() -> None:
+    """Proves the guard that puts the flyout aside, whose heading repeats the title."""
+    titled = row("", above="<h2>Book 2</h2>").replace("The Glass Tide</h2>", "Book 9</h2>")
+    for markup, place in ((titled, "2"), (titled.replace("<h2>Book 2</h2>", ""), None)):
+        (listing,) = parse(series_page(markup), "us").listings
+        assert listing.series[0].sequence == place
+
+
 def test_a_rank_is_no_place_in_a_series() -> None:
     (listing,) = parse(page("<h1>Best sellers</h1>", row("", above="<h2>1.</h2>")), "us").listings
     assert listing.series == ()
