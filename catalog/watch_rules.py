@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from catalog.classify import HIDEABLE
 from catalog.keys import is_nobody
 from catalog.languages import language
 from catalog.normalise import clean, words
@@ -28,7 +29,13 @@ def tidy_languages(languages: Sequence[str]) -> list[str]:
 
 
 def watch_errors(
-    *, kind: str, query: str, asin: str, aliases: Sequence[str], excluded_words: Sequence[str]
+    *,
+    kind: str,
+    query: str,
+    asin: str,
+    aliases: Sequence[str],
+    hidden: Sequence[str],
+    excluded_words: Sequence[str],
 ) -> dict[str, str]:
     """A sentence for each field of a watch that can't be meant so; empty if all is well."""
     errors = {
@@ -36,6 +43,8 @@ def watch_errors(
         "asin": _asin_error(kind, query, asin),
         "aliases": _aliases_error(kind, aliases),
     }
+    if unknown := sorted(set(hidden) - set(HIDEABLE)):
+        errors["hidden"] = f"“{unknown[0]}” can't be hidden; these can: {', '.join(HIDEABLE)}."
     if not all(words(word) for word in excluded_words):
         errors["excluded_words"] = "Each of these needs a letter or a digit."
     return {field: sentence for field, sentence in errors.items() if sentence}

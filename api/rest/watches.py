@@ -138,7 +138,7 @@ class WatchSerializer(serializers.Serializer[Watch]):
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         """The rules over several fields, those of a partial change taken together with the rest."""
         values = self._of_others(values) | values
-        names = ("kind", "query", "asin", "aliases", "excluded_words")
+        names = ("kind", "query", "asin", "aliases", "hidden", "excluded_words")
         asked = {name: values.get(name, getattr(self.instance, name, "")) for name in names}
         asked["query"] = tidy_query(asked["kind"], asked["query"])
         errors = watch_errors(**asked)

@@ -125,6 +125,7 @@ class Watch(models.Model):
             query=self.query,
             asin=self.asin,
             aliases=self.aliases,
+            hidden=self.hidden,
             excluded_words=self.excluded_words,
         )
         if errors:

@@ -171,7 +171,14 @@ def test_a_watch_changed_here_is_looked_at_again(
     assert [key.key for key in watch.keys.all()] == ["author~bea sample"]
 
 
-@pytest.mark.parametrize("changes", [{"query": "!!!"}, {"marketplaces": "xx"}, {"kind": "asin"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"query": "!!!"}, {"marketplaces": "xx"}, {"kind": "asin"}, {"hidden": "single"}),
+        {"kind": "genre", "query": "Fantasy"},
+        {"kind": "narrator", "aliases": "B012345678"},
+    ],
+)
 def test_a_watch_that_can_not_be_meant_is_refused(
     office: Client, alice: User, changes: dict[str, str]
 ) -> None:
