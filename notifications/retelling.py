@@ -31,7 +31,7 @@ _RETELL = """
 WITH newest AS (
     SELECT DISTINCT ON (e.audiobook_id) e.id, e.audiobook_id, e.seen_at, e.new_date
     FROM release_events e
-    WHERE e.kind = 'date_moved' AND e.seen_at > %(since)s
+    WHERE e.kind = 'date_moved' AND e.seen_at > %(since)s AND e.held_by IS NULL
     ORDER BY e.audiobook_id, e.revision DESC
 ), stood AS (
     SELECT n.id AS event_id, n.audiobook_id, a.work_id, n.new_date::text AS value

@@ -27,7 +27,7 @@ def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
         event = (
             ReleaseEvent.objects.select_for_update(of=("self",))
             .select_related("audiobook")
-            .filter(id=event_id, fanned_out_at=None)
+            .filter(id=event_id, fanned_out_at=None, held_by=None)
             .first()
         )
         if event is None:
@@ -48,6 +48,7 @@ def fan_out_again(*, now: dt.datetime, limit: int) -> int:
         again = list(
             Refan.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("event__audiobook")
+            .filter(event__held_by=None)
             .order_by("event__audiobook__work_id", "user_id", "id")[:limit]
         )
         for refan in again:

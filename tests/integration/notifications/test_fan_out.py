@@ -450,3 +450,20 @@ def test_a_promise_to_a_channel_that_was_disabled_meanwhile_is_held(
     Channel.objects.filter(id=channel.id).update(disabled_at=now + HOUR)
     assert services.hold_strays(now=now + 2 * HOUR) == 1
     assert promised(alice) == []
+
+
+def test_news_that_is_held_is_promised_to_nobody_by_whatever_way(
+    alice: User, now: dt.datetime
+) -> None:
+    """Proves the guard held_by: an old hint, or a look at what was given back, would tell it."""
+    make_channel(alice)
+    make_watch(alice, now=now - dt.timedelta(days=1))
+    event = event_of(make_audiobook(now=now))
+    ReleaseEvent.objects.filter(id=event.id).update(held_by=1)
+    Refan.objects.create(event=event, user=alice)
+    assert services.fan_out(event_id=event.id, now=now, chunk=100)
+    assert services.fan_out_again(now=now, limit=10) == 0
+    assert not Delivery.objects.exists()
+    ReleaseEvent.objects.filter(id=event.id).update(held_by=None)
+    assert services.fan_out_again(now=now, limit=10) == 1
+    assert Delivery.objects.count() == 1

@@ -85,3 +85,10 @@ def test_what_its_listener_marked_is_not_told_once_more(alice: User, flapped: dt
     work = Audiobook.objects.get().work
     Mark.objects.create(user=alice, work=work, kind=Mark.Kind.HAVE_IT)
     assert retell(now=flapped + 3 * DAY) == 0
+
+
+def test_a_date_that_waits_for_a_person_is_not_told_by_standing(flapped: dt.datetime) -> None:
+    """Proves the guard held_by: what the brake holds would go out after three days all the same."""
+    newest = ReleaseEvent.objects.latest("revision")
+    ReleaseEvent.objects.filter(id=newest.id).update(held_by=1, braked_at=flapped)
+    assert retell(now=flapped + 4 * DAY) == 0
