@@ -33,6 +33,7 @@ _FIELDS = {
     "rating": ("rating",),
     "price": ("price",),
 }
+_MODERN = re.compile(rb"<adbl-product-(?:row|metadata)\b")
 # An author may have no series.
 _NOT_OF_ALL = ("series", "relationships")
 _RIGHTS_FIELDS = ("is_preorderable", "is_buyable", "product_state", "preorder_release_date")
@@ -139,7 +140,7 @@ def _unknown_asin_is_a_stub(sights: Sights) -> Finding:
 
 
 def _batch_is_answered(sights: Sights) -> Finding:
-    asked = {sights.asin, *list(sights.listings)[:2]}
+    asked = set(sights.few)
     shown = set(sights.page("batch").listed)
     text = (
         f"{len(asked)} asked for, {len(asked & shown)} of them shown, {len(shown - asked)} others"
@@ -229,7 +230,7 @@ def _compared(sights: Sights, name: str, expected: set[str]) -> Finding:
     if heard.status not in (200, 304):
         return _said(holds=False, evidence=f"the site answered {heard.status}")
     shown = sights.page(name).listings
-    layout = "modern" if b"<adbl-product-" in heard.answer.body else "legacy"
+    layout = "modern" if _MODERN.search(heard.answer.body) else "legacy"
     ours = [each for each in shown if each.asin in expected]
     known = dict(sights.listings)
     if "single" in sights.heard:

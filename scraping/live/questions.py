@@ -73,8 +73,7 @@ def _with_group(url: str | None, group: str) -> str | None:
 
 
 def _batch(sights: Sights) -> str | None:
-    known = list(dict.fromkeys([sights.asin, *list(sights.listings)[:2]]))
-    return _of_batch(sights, [*known, UNKNOWN_ASIN]) if sights.asin else None
+    return _of_batch(sights, [*sights.few, UNKNOWN_ASIN]) if sights.asin else None
 
 
 def _large_batch(sights: Sights) -> str | None:

@@ -87,6 +87,11 @@ class Sights:
         return self.scope.asin or next((each.asin for each in [*out, *listed]), "")
 
     @property
+    def few(self) -> list[str]:
+        """Titles asked for together: that one, and two others of the author's."""
+        return [self.asin, *[asin for asin in self.listings if asin != self.asin][:2]]
+
+    @property
     def series(self) -> str:
         """The series asked for."""
         named = (place.asin for each in self.listings.values() for place in each.series)

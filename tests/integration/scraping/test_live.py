@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import io
 import json
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -18,12 +19,13 @@ from catalog.models import Audiobook
 from scraping import politeness
 from scraping.emulator.server import Emulator
 from scraping.live.asking import PATIENCE, ask_all
-from scraping.live.claims import CLAIMS, findings
+from scraping.live.claims import CLAIMS, Finding, findings
 from scraping.live.questions import QUESTIONS
 from scraping.live.sights import Heard, Scope, Sights
 from scraping.models import Visit
 from scraping.sources.registry import DEFAULT
 from tests.integration.scraping.conftest import AUTHOR
+from tests.unit.test_docs import code_of
 from tests.visits import Clock
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +93,20 @@ def test_people_get_a_table(store: Emulator) -> None:
     assert rows[0].endswith("  50 titles on page 0, 11 others on page 1")
     assert last == "16 hold, 1 do not, 1 not seen; 15 requests to us."
     assert err.getvalue() == "Asking us, politely: about 0 seconds.\n"
+
+
+def test_the_example_in_the_docs_is_what_people_see(store: Emulator) -> None:
+    store.show_layout("legacy", "us")
+    out = io.StringIO()
+    call_command("live", author=AUTHOR, stdout=out, stderr=io.StringIO())
+    (example,) = code_of("docs/howto/check-the-real-store.md", "text")
+    assert timeless(out.getvalue()) == timeless(example)
+
+
+def timeless(text: str) -> str:
+    """Without what differs from run to run, and the store's own words."""
+    days = re.sub(r"\d{4}-\d\d-\d\d", "DAY", text)
+    return re.sub(r"\bB0(?!0{8})[0-9A-Z…]+|(?<=error detected: ).*", "…", days)
 
 
 def test_nothing_is_written_to_the_database(store: Emulator) -> None:
@@ -248,6 +264,15 @@ def test_every_claim_can_be_seen_not_to_hold(store: Emulator, clock: Clock) -> N
         assert verdict_of(text, sights) == "does not hold", text
 
 
+def test_what_a_store_says_moves_no_terminal(store: Emulator, clock: Clock) -> None:
+    """Proves the guard `clean` in Finding."""
+    sights = Sights(Scope("us", AUTHOR), clock.now)
+    ask_all(sights)
+    sights.heard["batch"] = doctor(sights.heard["batch"], lambda _: {"message": "\x1b[2Jno"})
+    found = finding_of("asins= answers the titles named, and no others", sights)
+    assert found.evidence == "the store refused: [2Jno"
+
+
 def test_limits_that_are_none_are_seen(store: Emulator, clock: Clock) -> None:
     sights = Sights(Scope("us", AUTHOR), clock.now)
     ask_all(sights)
@@ -282,10 +307,11 @@ def test_pages_that_contradict_the_api_are_named(
     sights = Sights(Scope("us", AUTHOR), clock.now)
     ask_all(sights)
     text = f"The {page} page is readable and agrees"
-    assert verdict_of(text, sights) == "holds"
+    said = finding_of(text, sights)
+    assert (said.verdict, said.evidence[:6]) == ("holds", "legacy" if page == "search" else layout)
     for name in ("listing", "next", "single"):
         sights.heard[name] = doctor(sights.heard[name], _retitled)
-    found = {claim.text: finding for claim, finding in findings(sights)}[text]
+    found = finding_of(text, sights)
     assert found.verdict == "does not hold"
     assert 'title "Another Book" and "' in found.evidence
 
@@ -298,9 +324,12 @@ def _retitled(body: dict[str, Any]) -> Any:
     return json.loads(text)
 
 
+def finding_of(text: str, sights: Sights) -> Finding:
+    return {claim.text: finding for claim, finding in findings(sights)}[text]
+
+
 def verdict_of(text: str, sights: Sights) -> str:
-    (verdict,) = [finding.verdict for claim, finding in findings(sights) if claim.text == text]
-    return verdict
+    return finding_of(text, sights).verdict
 
 
 def test_every_question_is_asked_for_a_claim() -> None:

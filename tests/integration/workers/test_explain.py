@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
 from tests.factories import make_audiobook, make_channel, make_target, make_watch
 from tests.integration.scraping.conftest import AUTHOR, clock, emulator, watch
+from tests.unit.test_docs import code_of
 from tests.visits import HOUR, Clock, visit_all
 
 __all__ = ["clock", "emulator", "watch"]
@@ -108,6 +110,22 @@ def test_where_it_stopped(
     assert found["outcome"] == "stopped"
     assert found["verdict"].startswith(f"Stopped at {named} (us): ")
     assert said in found["verdict"]
+
+
+def test_the_example_in_the_docs_is_what_people_see(
+    watch: Watch, emulator: Emulator, clock: Clock
+) -> None:
+    make_channel(watch.user)
+    emulator.announce("us", AUTHOR, "Glass Tide (Part 1 of 2)", asin="B0GLASS001")
+    visit_all(clock)
+    (example,) = code_of("docs/howto/why-did-i-not-hear-of-it.md", "text")
+    assert timeless(explain(watch, "B0GLASS001")) == timeless(example)
+
+
+def timeless(text: str) -> str:
+    """Without what differs from run to run."""
+    days = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "DAY", text)
+    return re.sub(r"watch +\d+:", "watch N:", days)
 
 
 # -- never seen ------------------------------------------------------------------------------------
