@@ -85,6 +85,8 @@ _BY_DELIVERY = {
 _BY_PUBLISHER = {
     "graphicaudio": "dramatised",
     "graphic audio": "dramatised",
+    "l a theatre works": "dramatised",
+    "la theatre works": "dramatised",
     "the great courses": "lecture",
     "the teaching company": "lecture",
     "zzz series advisor placeholder": "series_placeholder",

@@ -5,7 +5,7 @@ somebody waits for: "Promises, Part 3" is a sequel for all we know, "(Part 3 of 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from decimal import Decimal
 
 from catalog.normalise import fold_letters, sequence_position
@@ -46,11 +46,13 @@ _PART_OF_MANY = re.compile(
 # Not "Book 1 of 3": that is a place in a series.
 _ONE_OF_MANY = re.compile(r"(\d{1,2})\s*of\s*(\d{1,2})" + _END)
 _WORD_BEFORE = re.compile(r"([^\W\d]+)[.,:#]?\s*\Z")
+_SERIES = "series trilogy trilogie trilogia duology duet quartet saga cycle reihe serie zyklus"
 _COUNTED = (
     "book books bk novel novella volume vol volumes band buch tome tomo libro livre livro story "
-    "episode ep season series chapter lesson level no top best day week"
+    "episode ep season chapter lesson level no top best day week part parts pt"
 )
-_COUNTS_VOLUMES = frozenset(_COUNTED.split())
+_COUNTS_VOLUMES = frozenset(f"{_SERIES} {_COUNTED}".split())
+_COUNTS_PARTS = frozenset(_SERIES.split())  # "The Tides Trilogy, Part 1 of 3" is a volume too
 _FRACTION = re.compile(
     r"[(\[]\s*(\d{1,2})\s*/\s*(\d{1,2})\s*[)\]]|\bn[o\u00ba\u00b0]?\s*(0\d)/(0\d)\b"
 )
@@ -63,7 +65,7 @@ _PART_OF_VOLUME = re.compile(
 _ROMANCE_PART = re.compile(rf"\b(?:partie|parte|czesc|cz\.?|часть)\s*({_N}|0\d){_NO_VOLUME}{_END}")
 _NAMED_PART = re.compile(
     r"\b(?:primera|segunda|tercera|cuarta|prima|seconda|terza|quarta|primeira|terceira|premiere"
-    r"|deuxieme|seconde|troisieme|quatrieme) (?:parte|partie)"
+    r"|deuxieme|seconde|troisieme|quatrieme|[1-9](?:a|o|ra|da|re|er|e|eme|\.)) (?:parte|partie)"
     + _END
     + r"|\bparte (?:prima|seconda|terza"
     r"|primera|segunda|tercera|primeira|terceira)" + _END
@@ -77,14 +79,16 @@ _KANJI_PART = re.compile(
 
 _VOLUMES = (
     r"(?:(?<!\w)(?:books?|bks?|vols?|volumes?|novels|buch|bucher|bande?|bd|tomes?|tomos?|libros?|libri"
-    r"|livros?|livres?|teile|folgen?|falle|episodes?|episoden|episodios?|episodi)\b\.?\s*#?|#)"
+    r"|livros?|livres?|teile?|folgen?|falle|episodes?|episoden|episodios?|episodi)\b\.?\s*#?|#)"
 )
 _TO = r"(?:\s*(?:-|,?\s*&|\+)\s*|,?\s+(?:to|through|thru|bis|a|al|ad|ate|and|und|et|y|e)\s+)"
 _COUNT = rf"(?:\d{{1,3}}(?:\.\d)?|{_N})"
-_VOLUME_RANGE = re.compile(rf"{_VOLUMES}\s*({_COUNT})(?:,\s*\d{{1,3}})*{_TO}#?({_COUNT})(?![\w%])")
-_KANJI_RANGE = re.compile("(\\d{1,3})\\s*-\\s*(\\d{1,3})\\s*[巻卷冊]")
+_VOLUME_RANGE = re.compile(
+    rf"{_VOLUMES}\s*({_COUNT})(?:,\s*\d{{1,3}})*{_TO}(?:{_VOLUMES}|#)?\s*({_COUNT})(?![\w%])"
+)
+_KANJI_RANGE = re.compile("(\\d{1,3})\\s*[巻卷冊]?\\s*-\\s*(\\d{1,3})\\s*[巻卷冊]")
 _SEQUENCE_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|to|&|and)\s*(\d+(?:\.\d+)?)")
-_MANY = r"(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve)"
+_MANY = r"(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|zwei|drei|vier|funf|sechs)"
 _WHOLE = (
     r"(?:series|serie|seriale|reihe|trilogy|trilogie|trilogia|duology|duologie|dilogie|bilogia|quartet|tetralogy"
     r"|tetralogie|saga|box ?set|omnibus|cycle|zyklus|cycle|ciclo|chronicles|chroniken|novels|season"
@@ -98,6 +102,8 @@ _COLLECTED = re.compile(
     rf"|{_MANY}[- ]in[- ](?:1|one|einem|uno)\b(?! (?:day|hour|week|month|year|minute))"
     rf"|{_MANY}[- ](?:full[- ]length |complete )?(?:book|novel|audiobook|volume)s?[- ](?:\w+[- ])?"
     r"(?:set|box|bundle|pack|collection|omnibus|boxset)\b"
+    rf"|{_MANY} (?:romane|krimis|thriller|romans|romanzi|novelas|libros|novels|books) (?:in|en) (?:einem|einer|one|un|1)\b"
+    r"|pack (?:trilogia\b|\d libros\b)"
     rf"|{_MANY} (?:manuscripts|complete (?:novels|novellas|books))\b"
     rf"|(?:complete|entire|komplette|gesamte) (?:[\w']+ ){{0,2}}{_WHOLE}\b(?! guide)"
     r"|(?:serie|saga|trilogia|bilogia|coleccion|collezione|collection|colecao|trilogie) complet[ae]\b"
@@ -166,19 +172,20 @@ def is_part(texts: Sequence[str], sequences: Sequence[str]) -> bool:
 
 
 def _says_of_how_many(text: str) -> bool:
-    counted = [match.groups() for match in _PART_OF_MANY.finditer(text)]
-    counted += [(a or c, b or d) for a, b, c, d in _FRACTION.findall(text)]
-    counted += [
-        (match[1], match[2])
-        for match in _ONE_OF_MANY.finditer(text)
-        if not _counts_volumes(text[: match.start()])
-    ]
+    counted = [(a or c, b or d) for a, b, c, d in _FRACTION.findall(text)]
+    counted += _counted(_PART_OF_MANY, text, _COUNTS_PARTS)
+    counted += _counted(_ONE_OF_MANY, text, _COUNTS_VOLUMES)
     return any(_number(a) <= _number(b) and 1 < _number(b) <= 60 for a, b in counted)
 
 
-def _counts_volumes(before: str) -> bool:
-    word = _WORD_BEFORE.search(before)
-    return before[-1:].isdigit() or (word is not None and word[1] in _COUNTS_VOLUMES)
+def _counted(pattern: re.Pattern[str], text: str, of_series: Set[str]) -> Iterator[tuple[str, str]]:
+    """Numbers with their totals, but those that a word before them makes places in a series."""
+    for match in pattern.finditer(text):
+        before = text[: match.start()]
+        word = _WORD_BEFORE.search(before)
+        is_place = before.endswith("#") or (word is not None and word[1] in of_series)
+        if not is_place and not before[-1:].isdigit():
+            yield match[1], match[2]
 
 
 def _says_part(text: str, places: set[Decimal | None]) -> bool:
