@@ -5,6 +5,7 @@ away in a fraction of the time that soup would take to make of them.
 """
 
 import codecs
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -110,14 +111,16 @@ def cut(body: bytes) -> Cuts:
     tree = _tree(text)
     linked_data = tuple(_json_of(_LINKED_DATA(tree)))
     address = str(_ADDRESS(tree))
-    if _is_about_one(linked_data, address) or _HERO(tree):
+    rows = _ROWS(tree)
+    if _is_about_one(linked_data, address) or (_HERO(tree) and not rows):
         return Cuts(
             product=_piece(tree, _OF_PRODUCT(tree)),
             linked_data=linked_data,
             metadata=tuple(_json_of(_METADATA(tree))),
             address=address,
         )
-    rows = _ROWS(tree) or ([tree] if _LABELS(tree) else [])  # a row alone, out of its list
+    if not rows and _LABELS(tree):
+        rows = [tree]  # a row alone, out of its list
     if not rows:
         _check_ours(text)
     heading, count = str(_HEADING(tree)), str(_COUNT(tree))
@@ -223,10 +226,17 @@ def _players(scope: Any) -> Iterator[dict[str, str]]:
 
 def _json_of(scripts: Iterable[Any]) -> Iterator[Record]:
     for script in scripts:
+        yield from _flat(read_json(script.text or ""))
+
+
+def read_json(text: str) -> Any:
+    """What a script holds, also where it was escaped like text; None where that makes no sense."""
+    for said in (text, html.unescape(text)):
         try:
-            yield from _flat(json.loads(script.text or "", strict=False))
+            return json.loads(said, strict=False)
         except (ValueError, RecursionError):
             continue
+    return None
 
 
 def _flat(value: Any) -> Iterator[Record]:

@@ -1,14 +1,13 @@
 """A row of a list: of a search, an author, a series in both its forms, or a library."""
 
 import html
-import json
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
 from catalog.listing import Listing, SeriesPlace
 from scraping import fields
-from scraping.site.cutting import Piece
+from scraping.site.cutting import Piece, read_json
 from scraping.site.facts import Facts, from_metadata, labelled, listing, merged
 from scraping.site.labels import format_in, sequence_in
 from scraping.site.links import is_podcast, product_asin, series_asin
@@ -144,10 +143,7 @@ def _subtitle(row: BeautifulSoup) -> str | None:
 def _metadata(row: BeautifulSoup) -> Facts:
     """The JSON that describes the product; other scripts of a row are about its buttons."""
     for script in row.find_all("script"):
-        try:
-            record = json.loads(script.string or "", strict=False)
-        except (ValueError, RecursionError):
-            continue
+        record = read_json(script.string or "")
         if isinstance(record, dict) and not _METADATA.isdisjoint(record):
             return record
     return {}

@@ -276,9 +276,9 @@ def test_every_day_and_length_of_large_tables_is_understood() -> None:
 def test_a_large_page_takes_well_below_a_second() -> None:
     for name in (SALAS, AWARD):  # 2.4 and 2.9 MB
         (path,) = PAGES.glob(f"{name}*")
-        body, began = path.read_bytes(), time.perf_counter()
+        body, began = path.read_bytes(), time.process_time()
         SOURCE.parse(body, path.name[:2])
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("name", ["es_search_narrator", "us_pd_book-details-ace"])

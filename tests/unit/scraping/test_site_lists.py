@@ -221,6 +221,11 @@ def test_a_title_that_sounds_like_a_place_is_none() -> None:
         assert listing.series[0].sequence == place
 
 
+def test_a_list_may_show_one_of_its_titles_large() -> None:
+    hero = "<adbl-product-hero><h1>Another title</h1></adbl-product-hero>"
+    assert parse(page(hero, row()), "us").listed == ("B0000TIDE1",)
+
+
 def test_a_rank_is_no_place_in_a_series() -> None:
     (listing,) = parse(page("<h1>Best sellers</h1>", row("", above="<h2>1.</h2>")), "us").listings
     assert listing.series == ()

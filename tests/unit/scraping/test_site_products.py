@@ -266,6 +266,13 @@ def test_broken_linked_data_costs_itself(broken: object) -> None:
     assert (shown.asin, shown.title) == ("B0000TIDE1", "The Glass Tide")
 
 
+def test_metadata_may_be_escaped_like_text() -> None:
+    said = json.dumps(METADATA[0]).replace('"', "&quot;")
+    body = f'<adbl-product-metadata><script type="application/json">{said}</script>'
+    shown = read(page([PRODUCT], body=HERO + body + "</adbl-product-metadata>"))
+    assert shown.credits[0] == CreditLine("Ada Lund", "B0000LUND1", "author")
+
+
 def test_fields_of_the_wrong_type_cost_themselves() -> None:
     wrong = {name: value for name in BOOK for value in ([[1]],)} | {
         "@type": "Audiobook",
@@ -343,17 +350,17 @@ ROW = '<li class="productListItem" id="product-list-item-B0000TIDE1"><h3>Tide</h
     ids=lambda inside: inside[:24],
 )
 def test_markup_made_to_hurt_is_over_soon(inside: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     parse(f"<div class='adbl-main'><ul>{ROW.format(inside)}</ul></div>".encode(), "us")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_comments_before_the_page_are_over_soon() -> None:
     """Proves the guard against a search that goes back over every one of them."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(UnreadableAnswerError):
         parse(b"<!--a-->" * 100_000, "us")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_list_that_never_ends_is_cut_off() -> None:
