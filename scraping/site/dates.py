@@ -9,6 +9,7 @@ from scraping.fields import PLACEHOLDER_YEAR
 
 # Everybody else writes the day first, or the year.
 _MONTH_FIRST = frozenset({"us"})
+_SHORT_YEAR_FIRST = frozenset({"jp"})
 _YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?!\d)")
 _YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})(?!\d)")
 _NUMBER = re.compile(r"\d+")
@@ -40,17 +41,20 @@ def parse_date(text: str, marketplace: str) -> dt.date | None:
     if found := _YEAR_FIRST.search(plain):
         return _day(int(found[1]), int(found[2]), int(found[3]))
     if found := _YEAR_LAST.search(plain):
-        if found.groups() == _NO_DAY:
-            return None
-        return _by_order(int(found[1]), int(found[2]), _year(found[3]), marketplace)
+        first, second, third = found.groups()
+        is_day = (first, second, third) != _NO_DAY
+        return _by_order(first, second, third, marketplace) if is_day else None
     return _named(plain)
 
 
-def _by_order(first: int, second: int, year: int, marketplace: str) -> dt.date | None:
-    """In the marketplace's order, unless only the other makes a day."""
-    by_day, by_month = _day(year, second, first), _day(year, first, second)
+def _by_order(first: str, second: str, third: str, marketplace: str) -> dt.date | None:
+    """In the marketplace's order, unless only another makes a day."""
+    by_day = _day(_year(third), int(second), int(first))
+    by_month = _day(_year(third), int(first), int(second))
     if marketplace in _MONTH_FIRST:
         return by_month or by_day
+    if marketplace in _SHORT_YEAR_FIRST and len(third) == 2:
+        return _day(_year(first), int(second), int(third)) or by_day
     return by_day or by_month
 
 

@@ -23,7 +23,7 @@ _NOBODY = frozenset(
             *("von", "geschrieben von", "gesprochen von", "de", "escrito por", "narrado por"),
             *("di", "scritto da", "letto da", "lu par", "著者", "ナレーター"),
             *("and", "and others", "und andere", "y otros", "et autres", "e altri", "e outros"),
-            *("その他", "to be announced", "tba", "n/a", "unknown"),
+            *("その他", "to be announced", "tba"),
         ),
     )
 )

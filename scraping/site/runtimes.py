@@ -7,8 +7,10 @@ from typing import Any
 from scraping import fields
 
 # "62 hrs and 48 mins", "13 Std. und 5 Min.", "12 horas y 1 min", "9 h et 3 min", "9 時間 56 分".
-_HOURS = re.compile(r"(\d{1,5})\s*(?:h(?:rs?|ours?|oras?|eures?)?\b|std|stunden?|or[ae]\b|時間)")
-_MINUTES = re.compile(r"(\d{1,5})\s*(?:m(?:ins?|inut\w*)?\b|分)")
+_HOURS = re.compile(
+    r"(\d{1,5})\s*(?:h(?:rs?|ours?|oras?|eures?)?(?![a-z])|std|stunden?|or[ae]\b|時間)"
+)
+_MINUTES = re.compile(r"(\d{1,5})\s*(?:m(?:ins?|inut\w*)?(?![a-z])|分)")
 _ISO = re.compile(r"P(?:(\d{1,3})D)?T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:\d+(?:\.\d+)?S)?")
 # "Less than 1 minute", "Moins d'une minute": the shortest there are.
 _UNDER_A_MINUTE = re.compile(r"less than|weniger als|menos de|moins d|meno di|分未満")
