@@ -22,6 +22,8 @@ from scraping.site.links import product_asin
 Record = dict[str, Any]
 
 _CHARSET = re.compile(rb"""<meta[^>]{1,80}charset=["']?([\w-]{2,20})""", re.IGNORECASE)
+# Of those that Python knows, some take for ever and some are no text.
+_ENCODINGS = ("iso8859", "cp125", "cp932", "shift_jis", "euc_jp", "iso2022_jp")
 _ROBOT_CHECK = re.compile(
     r"validateCaptcha|opfcaptcha|/errors/captcha|awsWaf|api-services-support@amazon", re.IGNORECASE
 )
@@ -134,11 +136,16 @@ def _decode(body: bytes) -> str:
         return body.decode("utf-8-sig").replace("\x00", "")
     except UnicodeDecodeError:
         named = _CHARSET.search(body[:4096])
+    encoding = _known_encoding(named[1].decode("ascii", "replace")) if named else "utf-8"
+    return body.decode(encoding, "replace").replace("\x00", "")
+
+
+def _known_encoding(name: str) -> str:
     try:
-        encoding = codecs.lookup(named[1].decode("ascii")).name if named else "utf-8"
-        return body.decode(encoding, "replace").replace("\x00", "")
-    except (LookupError, ValueError):
-        return body.decode("utf-8", "replace").replace("\x00", "")
+        encoding = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+    return encoding if encoding.startswith(_ENCODINGS) else "utf-8"
 
 
 def _check_whole(text: str) -> None:

@@ -324,8 +324,19 @@ def test_other_encodings() -> None:
     text = page([PRODUCT], body=HERO.replace("Glass", "Gläserne")).decode()
     latin = text.replace("<head>", '<head><meta charset="iso-8859-1">').encode("latin-1")
     assert read(latin).title == "The Gläserne Tide"
-    nonsense = text.replace("<head>", '<head><meta charset="klingon">').encode("latin-1")
-    assert read(nonsense).asin == "B0000TIDE1"
+    japanese = page([PRODUCT], body=HERO.replace("Glass", "硝子")).decode()
+    shift = japanese.replace("<head>", "<head><meta charset=shift_jis>").encode("shift_jis")
+    assert read(shift).title == "The 硝子 Tide"
+
+
+@pytest.mark.parametrize("name", ["klingon", "punycode", "base64", "rot13", "idna", "undefined"])
+def test_encodings_that_are_none(name: str) -> None:
+    """Proves the guard against those that take for ever, or are no text at all."""
+    head = f'<meta charset="{name}"><title>'.encode() + b"\xe9a-" * 50_000 + b"</title>"
+    began = time.process_time()
+    body = page([PRODUCT], body=HERO).replace(b"<head>", b"<head>" + head)
+    assert read(body).asin == "B0000TIDE1"
+    assert time.process_time() - began < 2
 
 
 ROW = '<li class="productListItem" id="product-list-item-B0000TIDE1"><h3>Tide</h3>{}</li>'
