@@ -147,14 +147,14 @@ def _merge_credits(
 def _merge_series(
     old: tuple[SeriesPlace, ...], new: tuple[SeriesPlace, ...]
 ) -> tuple[SeriesPlace, ...]:
-    """The new places, each keeping its old sequence where the new one has none."""
-    sequences = {place.asin: place.sequence for place in old}
-    return (
-        tuple(
-            place
-            if place.sequence
-            else dataclasses.replace(place, sequence=sequences.get(place.asin))
-            for place in new
-        )
-        or old
+    """The new places, each keeping of its old one what the new one does not say."""
+    before = {place.asin: place for place in old if place.asin}
+    return tuple(_fill_place(place, before.get(place.asin or "")) for place in new) or old
+
+
+def _fill_place(place: SeriesPlace, before: SeriesPlace | None) -> SeriesPlace:
+    if before is None:
+        return place
+    return dataclasses.replace(
+        place, title=place.title or before.title, sequence=place.sequence or before.sequence
     )

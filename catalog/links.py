@@ -138,6 +138,11 @@ def link_series(changes: Mapping[Row, Change]) -> None:
             ORDER BY n.marketplace, n.asin
             ON CONFLICT DO NOTHING
             RETURNING title_key, asin
+        ), named AS (  -- a page without a heading met it first
+            UPDATE series s SET title = n.title, title_key = n.title_key
+            FROM said n
+            WHERE s.marketplace = n.marketplace AND s.asin = n.asin
+              AND s.title = '' AND n.title <> ''
         )
         SELECT title_key, asin FROM new
         UNION

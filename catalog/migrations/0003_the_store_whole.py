@@ -8,130 +8,223 @@ import catalog.models.watch
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalog', '0002_keys_of_their_users'),
+        ("catalog", "0002_keys_of_their_users"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='watchquery',
-            name='watch_query_once',
+            model_name="watchquery",
+            name="watch_query_once",
         ),
         migrations.RemoveIndex(
-            model_name='releaseevent',
-            name='event_unprocessed',
+            model_name="releaseevent",
+            name="event_unprocessed",
         ),
         migrations.RemoveIndex(
-            model_name='releaseevent',
-            name='event_unpublished',
+            model_name="releaseevent",
+            name="event_unpublished",
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='kind',
-            field=models.CharField(default='single', help_text='catalog/classify.py: single, part, omnibus, …', max_length=20),
+            model_name="audiobook",
+            name="kind",
+            field=models.CharField(
+                default="single",
+                help_text="catalog/classify.py: single, part, omnibus, …",
+                max_length=20,
+            ),
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='provenance',
-            field=models.TextField(default='audible_api', help_text='The source of its facts (scraping/sources/registry.py).'),
+            model_name="audiobook",
+            name="provenance",
+            field=models.TextField(
+                default="audible_api",
+                help_text="The source of its facts (scraping/sources/registry.py).",
+            ),
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='traits',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, help_text='All of it that a watch may hide.', size=None),
+            model_name="audiobook",
+            name="traits",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(),
+                blank=True,
+                default=list,
+                help_text="All of it that a watch may hide.",
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='voice',
-            field=models.CharField(default='unknown', help_text='human, ai, full_cast, …', max_length=10),
+            model_name="audiobook",
+            name="voice",
+            field=models.CharField(
+                default="unknown", help_text="human, ai, full_cast, …", max_length=10
+            ),
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='work_due',
-            field=models.BooleanField(default=False, editable=False, help_text='Its other editions are yet to be looked for.'),
+            model_name="audiobook",
+            name="work_due",
+            field=models.BooleanField(
+                default=False,
+                editable=False,
+                help_text="Its other editions are yet to be looked for.",
+            ),
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='work_keys',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, editable=False, help_text='catalog/works.py', size=None),
+            model_name="audiobook",
+            name="work_keys",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(),
+                default=list,
+                editable=False,
+                help_text="catalog/works.py",
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='audiobook',
-            name='work_pinned',
-            field=models.BooleanField(default=False, help_text='A person said which work it belongs to; refreshes leave it there.'),
+            model_name="audiobook",
+            name="work_pinned",
+            field=models.BooleanField(
+                default=False,
+                help_text="A person said which work it belongs to; refreshes leave it there.",
+            ),
         ),
         migrations.AddField(
-            model_name='audiobookcheck',
-            name='page_checked_at',
-            field=models.DateTimeField(blank=True, help_text='When its page was last read to fill gaps.', null=True),
+            model_name="audiobookcheck",
+            name="page_checked_at",
+            field=models.DateTimeField(
+                blank=True, help_text="When its page was last read to fill gaps.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='releaseevent',
-            name='braked_at',
-            field=models.DateTimeField(blank=True, help_text='Held for a person: its visit brought too much news.', null=True),
+            model_name="releaseevent",
+            name="braked_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="Held for a person: its visit brought too much news.",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='releaseevent',
-            name='held_by',
-            field=models.BigIntegerField(blank=True, help_text="Not told yet: of a target's visit that is not over.", null=True),
+            model_name="releaseevent",
+            name="held_by",
+            field=models.BigIntegerField(
+                blank=True,
+                help_text="Not told yet: of a target's visit that is not over.",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='watch',
-            name='aliases',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=10), blank=True, default=list, help_text='Further ASINs of the same author: pen names, a second page.', size=None),
+            model_name="watch",
+            name="aliases",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(max_length=10),
+                blank=True,
+                default=list,
+                help_text="Further ASINs of the same author: pen names, a second page.",
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='watch',
-            name='hidden',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=catalog.models.watch.default_hidden, help_text='What it does not hear of: podcasts, parts, … (catalog/classify.py).', size=None),
+            model_name="watch",
+            name="hidden",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(),
+                blank=True,
+                default=catalog.models.watch.default_hidden,
+                help_text="What it does not hear of: podcasts, parts, … (catalog/classify.py).",
+                size=None,
+            ),
         ),
         migrations.AlterField(
-            model_name='releaseevent',
-            name='found_late',
-            field=models.BooleanField(default=False, help_text='Out, or announced long, before we saw it.'),
+            model_name="releaseevent",
+            name="found_late",
+            field=models.BooleanField(
+                default=False, help_text="Out, or announced long, before we saw it."
+            ),
         ),
         migrations.AlterField(
-            model_name='watch',
-            name='kind',
-            field=models.CharField(choices=[('author', 'Author'), ('series', 'Series'), ('narrator', 'Narrator'), ('publisher', 'Publisher'), ('genre', 'Genre'), ('keyword', 'Keyword'), ('asin', 'Asin')], max_length=16),
+            model_name="watch",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("author", "Author"),
+                    ("series", "Series"),
+                    ("narrator", "Narrator"),
+                    ("publisher", "Publisher"),
+                    ("genre", "Genre"),
+                    ("keyword", "Keyword"),
+                    ("asin", "Asin"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.AlterField(
-            model_name='watch',
-            name='languages',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, help_text='Empty: the marketplace\'s own; "any": every language.', size=None),
+            model_name="watch",
+            name="languages",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(),
+                blank=True,
+                default=list,
+                help_text='Empty: the marketplace\'s own; "any": every language.',
+                size=None,
+            ),
         ),
         migrations.AlterField(
-            model_name='watch',
-            name='query',
-            field=models.TextField(help_text='A name, a title, a category\'s id, words ("a phrase" in quotes), or an ASIN.'),
+            model_name="watch",
+            name="query",
+            field=models.TextField(
+                help_text='A name, a title, a category\'s id, words ("a phrase" in quotes), or an ASIN.'
+            ),
         ),
         migrations.AddIndex(
-            model_name='audiobook',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['work_keys'], name='audiobook_work_keys'),
+            model_name="audiobook",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["work_keys"], name="audiobook_work_keys"
+            ),
         ),
         migrations.AddIndex(
-            model_name='audiobook',
-            index=models.Index(condition=models.Q(('work_due', True)), fields=['id'], name='audiobook_work_due'),
+            model_name="audiobook",
+            index=models.Index(
+                condition=models.Q(("work_due", True)), fields=["id"], name="audiobook_work_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='releaseevent',
-            index=models.Index(condition=models.Q(('fanned_out_at', None), ('held_by', None)), fields=['id'], name='event_unprocessed'),
+            model_name="releaseevent",
+            index=models.Index(
+                condition=models.Q(("fanned_out_at", None), ("held_by", None)),
+                fields=["id"],
+                name="event_unprocessed",
+            ),
         ),
         migrations.AddIndex(
-            model_name='releaseevent',
-            index=models.Index(condition=models.Q(('held_by', None), _negated=True), fields=['held_by'], name='event_held'),
+            model_name="releaseevent",
+            index=models.Index(
+                condition=models.Q(("held_by", None), _negated=True),
+                fields=["held_by"],
+                name="event_held",
+            ),
         ),
         migrations.AddIndex(
-            model_name='releaseevent',
-            index=models.Index(condition=models.Q(('held_by', None), ('published_seq', None)), fields=['id'], name='event_unpublished'),
+            model_name="releaseevent",
+            index=models.Index(
+                condition=models.Q(("held_by", None), ("published_seq", None)),
+                fields=["id"],
+                name="event_unpublished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='releaseevent',
-            constraint=models.CheckConstraint(condition=models.Q(('braked_at', None), models.Q(('held_by', None), _negated=True), _connector='OR'), name='event_braked_is_held'),
+            model_name="releaseevent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("braked_at", None), models.Q(("held_by", None), _negated=True), _connector="OR"
+                ),
+                name="event_braked_is_held",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='watchquery',
-            constraint=models.UniqueConstraint(fields=('watch', 'marketplace', 'kind', 'query'), name='watch_query_once'),
+            model_name="watchquery",
+            constraint=models.UniqueConstraint(
+                fields=("watch", "marketplace", "kind", "query"), name="watch_query_once"
+            ),
         ),
     ]

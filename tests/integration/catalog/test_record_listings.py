@@ -20,6 +20,7 @@ from catalog.models import (
     Contributor,
     Credit,
     ReleaseEvent,
+    Series,
     SeriesEntry,
     WatchKey,
     Work,
@@ -360,3 +361,13 @@ def test_a_watch_of_many_words_asks_how_rare_they_are_at_once(
     with django_assert_max_num_queries(20):
         watch = make_watch(alice, f"the glass {words}", kind="keyword", now=now)
     assert watch.keys.get().key.startswith("word:word")
+
+
+def test_a_series_that_had_no_title_gets_one(now: dt.datetime) -> None:
+    asin = make_asin()
+    for title, hours in (("", 0), ("The Long Winter", 1), ("", 2)):
+        place = SeriesPlace("B0SERIES77", title, "1")
+        later = now + hours * dt.timedelta(hours=1)
+        listing = make_listing(asin=asin, series=[place], runtime_minutes=600 + hours)
+        record_listings(listings=[listing], fetched_at=later, now=later)
+    assert Series.objects.get().title == "The Long Winter"
