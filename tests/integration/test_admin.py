@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -269,3 +270,26 @@ def test_a_channel_whose_key_is_lost_says_so(office: Client, alice: User, settin
     answer = office.get(page(Channel, "change", channel.id))
     assert answer.status_code == 200
     assert "put that key back" in answer.content.decode()
+
+
+def test_a_person_says_which_audiobooks_are_one_book(office: Client, now: dt.datetime) -> None:
+    for title in ("Glass Tide", "Glasflut"):
+        make_audiobook(now=now, title=title)
+    assert act(office, Audiobook, "same_book") == 302
+    assert Audiobook.objects.filter(work_pinned=True).count() == 2
+    assert Audiobook.objects.values("work").distinct().count() == 1
+    assert act(office, Audiobook, "another_book") == 302
+    assert Audiobook.objects.values("work").distinct().count() == 2
+
+
+def test_who_may_not_change_audiobooks_is_offered_no_such_word(
+    alice: User, client: Client, now: dt.datetime
+) -> None:
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="view_audiobook"))
+    make_audiobook(now=now)
+    client.force_login(alice)
+    shown = client.get(page(Audiobook, "changelist"))
+    assert shown.status_code == 200
+    assert "Same book" not in shown.content.decode()

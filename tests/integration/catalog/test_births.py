@@ -65,6 +65,13 @@ def test_an_edition_that_two_works_fit_joins_neither(now: dt.datetime) -> None:
     assert len({first.work_id, second.work_id, third.work_id}) == 3
 
 
+def test_an_edition_that_another_of_the_work_contradicts_stays_apart(now: dt.datetime) -> None:
+    first = book(now)
+    book(now, marketplace="uk", runtime_minutes=None)
+    again = book(now, marketplace="uk")
+    assert again.work_id != first.work_id
+
+
 def test_a_sku_outweighs_a_title(now: dt.datetime) -> None:
     book(now, sku="BK_ADBL_000001")
     german = book(

@@ -230,6 +230,18 @@ def test_a_look_that_finds_nothing_is_over(now: dt.datetime) -> None:
     assert Work.objects.count() == 1
 
 
+def test_a_look_joins_no_works_that_contradict_each_other(now: dt.datetime) -> None:
+    """Proves the guard of contradictions: one edition that fits both makes no one of two books."""
+    short = book(now, runtime_minutes=300)
+    uk = book(now, marketplace="uk", runtime_minutes=None)
+    long = book(now, runtime_minutes=600)
+    assert uk.work_id == short.work_id != long.work_id
+    shown(now + HOUR, uk, runtime_minutes=600)
+    merge_due(limit=10)
+    works = dict(Audiobook.objects.values_list("id", "work_id"))
+    assert works[short.id] == works[uk.id] != works[long.id]
+
+
 def test_a_late_join_shows_a_reissue(now: dt.datetime) -> None:
     old = book(now, out_in=-1000)
     new = book(now, runtime_minutes=None)
@@ -309,6 +321,14 @@ def test_an_edition_that_fits_both_halves_of_a_split_joins_neither(now: dt.datet
     assert book(now, marketplace="au").work_id not in (us.work_id, uk.work_id)
 
 
+def test_the_same_asin_fits_both_halves_of_a_split_too(now: dt.datetime) -> None:
+    """Proves the guard of two pinned works: a person said that this number proves nothing here."""
+    us, uk = (book(now, asin="B0SAMEASIN", marketplace=code) for code in ("us", "uk"))
+    split_edition(audiobook=uk)
+    au = book(now, asin="B0SAMEASIN", marketplace="au")
+    assert au.work_id not in (us.work_id, uk.work_id)
+
+
 def test_after_a_split_nothing_that_was_told_is_told_again(alice: User, now: dt.datetime) -> None:
     make_channel(alice)
     make_watch(alice, now=now, marketplaces=EVERYWHERE)
@@ -340,6 +360,26 @@ def test_a_merge_taken_back_tells_neither_half_again(alice: User, now: dt.dateti
     ReleaseEvent.objects.update(fanned_out_at=None, fanned_through=0)
     fan_out(now + 2 * HOUR)
     assert told(alice) == [("us", "announced"), ("uk", "announced")]
+
+
+def test_after_a_merge_taken_back_each_half_remembers_what_was_told_of_it(
+    alice: User, now: dt.datetime
+) -> None:
+    """Proves the guard of deliveries: the merge had left one row of Told for both."""
+    make_channel(alice)
+    make_watch(alice, now=now, marketplaces=["us", "uk", "au"])
+    us = book(now + HOUR, sku="BK_ADBL_000001", out_in=0)
+    uk = known_late(now + HOUR, us, sku="BK_ADBL_000002", out_in=0)
+    fan_out(now + HOUR)
+    compose(*Delivery.objects.all())
+    shown(now + 2 * HOUR, uk, sku="BK_ADBL_000002", out_in=0)
+    merge_due(limit=10)
+    split_edition(audiobook=uk)
+    for sku in ("BK_ADBL_000001", "BK_ADBL_000002"):
+        book(now + 3 * HOUR, marketplace="au", sku=sku, out_in=0)
+    assert Work.objects.count() == 2
+    fan_out(now + 3 * HOUR)
+    assert told(alice) == [("us", "out_now"), ("uk", "out_now")]
 
 
 def test_a_split_tells_what_the_false_join_kept_silent(alice: User, now: dt.datetime) -> None:
@@ -429,3 +469,19 @@ def test_facts_that_change_during_a_look_are_looked_at_again() -> None:
     assert Audiobook.objects.get().work_due
     merge_due(limit=10)
     assert not Audiobook.objects.get().work_due
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chunk_that_remembers_an_edition_need_not_wait_for_its_page() -> None:
+    """Proves the guard FOR NO KEY UPDATE: the page waits for the event, which the chunk holds."""
+    now = dt.datetime.now(dt.UTC)
+    alice = make_user("alice")
+    make_channel(alice)
+    make_watch(alice, now=now, per_edition=True)
+    us = book(now + HOUR)
+    page = Paused(lambda: shown(now + 2 * HOUR, us, subtitle="A Tale"))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        services.fan_out(event_id=event_of(us).id, now=now + HOUR, chunk=1000)
+    page.finish()
+    assert told(alice) == [("us", "announced")]
