@@ -1,6 +1,7 @@
 """What a visit asks of the catalogue: reads only."""
 
 import datetime as dt
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -85,20 +86,24 @@ def withdrawn_asins(*, marketplace: str, asins: Iterable[str]) -> set[str]:
     return set(known.values_list("asin", flat=True))
 
 
-def control_asin(*, marketplace: str, excluded: Iterable[str]) -> str | None:
-    """A title the store showed lately: if asking for it fails too, the store is to blame.
+def control_asins(*, marketplace: str, excluded: Iterable[str], limit: int) -> list[str]:
+    """Titles the store showed lately: if asking for them fails too, the store is to blame.
 
-    The one checked longest ago among the newest hundred, so that no page is asked for often.
+    First those of the page it showed last, in any order so that none is asked for often: one seen
+    earlier may be gone as well.
     """
-    lately = (
-        Audiobook.objects.filter(
-            marketplace=marketplace, withdrawn_at=None, check_row__absent_at=None
-        )
-        .exclude(asin__in=list(excluded))
-        .order_by("-check_row__last_checked_at", "id")
-        .values_list("asin", flat=True)[:100]
+    shown = Audiobook.objects.filter(
+        marketplace=marketplace, withdrawn_at=None, check_row__absent_at=None
+    ).exclude(asin__in=list(excluded))
+    lately = list(
+        shown.order_by("-check_row__last_checked_at").values_list(
+            "check_row__last_checked_at", "asin"
+        )[:100]
     )
-    return list(lately)[-1] if lately else None
+    last = lately[0][0] if lately else None
+    random.shuffle(lately)
+    lately.sort(key=lambda each: each[0] != last)
+    return [asin for _, asin in lately[:limit]]
 
 
 def newest_first_seen() -> dt.datetime | None:

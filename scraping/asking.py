@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -34,7 +34,8 @@ class Ending:
 class Asker:
     """Asks one marketplace through one source, as long as the visit's lease lasts.
 
-    `ending` says why the last question got no answer; `pages` counts requests.
+    `ending` says why the last question got no answer; `pages` counts requests; `vouched`: it
+    was seen to show a title that is known to be there.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Asker:
         self.clock = clock
         self.renew = renew
         self.pages = 0
+        self.vouched = False
         self.plain = False  # the store refused the full question once: ask for less
         self.fetched_at = clock()
         self.ending: Ending | None = None
@@ -72,10 +74,16 @@ class Asker:
         start = dataclasses.replace(self.source.start(query), plain=self.plain)
         return self.step(query, start)
 
-    def shows(self, asin: str) -> bool:
-        """Whether the store shows this title when asked for it alone."""
-        answer = self.ask(Query(self.marketplace, "asin", asin))
-        return isinstance(answer, Progress) and asin in answer.page.listed
+    def vouch(self, controls: Iterable[str]) -> bool:
+        """Whether the store shows one of these titles when asked for it alone: `vouched`."""
+        for asin in controls:
+            answer = self.ask(Query(self.marketplace, "asin", asin))
+            if isinstance(answer, Progress) and asin in answer.page.listed:
+                self.vouched = True
+                return True
+            if self.ending:
+                break
+        return False
 
     def step(self, query: Query, reading: Pass) -> Progress | Absent | None:
         """The next answer of a reading; None where there is none (`ending`)."""

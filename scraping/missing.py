@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from django.conf import settings
 
 from catalog.listing import Listing
-from catalog.questions import control_asin, withdrawn_asins
+from catalog.questions import control_asins, withdrawn_asins
 from catalog.services import record_absent
 from scraping.asking import Asker
 from scraping.outcomes import Absent
@@ -41,7 +41,7 @@ def look_for_missing(
     gone = [asin for asin in denied if asin in missing]
     if not denied:
         gone = _ask_for_each(asker, _ask_for_all(asker, sorted(missing), store), store)
-    if gone and _control_is_shown(asker, gone):
+    if gone and (asker.vouched or _control_is_shown(asker, gone)):
         record_absent(
             marketplace=marketplace,
             asins=gone,
@@ -81,5 +81,4 @@ def _ask_for_each(asker: Asker, asins: list[str], store: Store) -> list[str]:
 
 
 def _control_is_shown(asker: Asker, gone: list[str]) -> bool:
-    control = control_asin(marketplace=asker.marketplace, excluded=gone)
-    return control is not None and asker.shows(control)
+    return asker.vouch(control_asins(marketplace=asker.marketplace, excluded=gone, limit=1))

@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.conf import settings
 
 from catalog.listing import Listing
-from catalog.questions import control_asin, due_out_asins, gap_asins, wanted_keys
+from catalog.questions import control_asins, due_out_asins, gap_asins, wanted_keys
 from catalog.services import note_pages_read, record_listings
 from scraping import politeness
 from scraping.asking import Asker, Ending
@@ -24,6 +24,8 @@ BATCH = 50
 RESUME_WITHIN = dt.timedelta(hours=1)
 # So many titles' own pages are read in one visit to fill gaps.
 MAX_GAPS = 2
+# Of the titles the store showed lately, so many are asked for before it counts as blind.
+CONTROLS = 3
 
 
 class Trip:
@@ -71,7 +73,7 @@ class Trip:
             if self.target.kind == Target.Kind.DUE:
                 self.complete = True
                 return None
-            if not self.reading.seen and not absent and (blind := self._blindness(asker)):
+            if not self.reading.seen and (blind := self._blindness(asker, absent)):
                 return blind
             self.complete = True
             self._look_around(asker, absent)
@@ -159,14 +161,17 @@ class Trip:
         self.new += recorded.new
         self.changed += recorded.changed
 
-    def _blindness(self, asker: Asker) -> Ending | None:
-        """A listing with nothing in it is an outage where a known title is not shown either.
+    def _blindness(self, asker: Asker, absent: tuple[str, ...]) -> Ending | None:
+        """An answer with nothing in it is an outage where a known title is not shown either.
 
-        Where no other title is known to ask for, one that listed something before is not believed.
+        Where no other title is known to ask for, one that listed something before is not believed;
+        a title that was asked for alone may be gone.
         """
         known = self.target.asins
-        control = control_asin(marketplace=self.target.marketplace, excluded=known)
-        if asker.shows(control) if control else not known:
+        controls = control_asins(
+            marketplace=self.target.marketplace, excluded=[*known, *absent], limit=CONTROLS
+        )
+        if asker.vouch(controls) if controls else absent or not known:
             return None
         nothing = "the store lists nothing, not even what is there"
         return asker.ending or Ending(Visit.Outcome.FAILED, nothing, blind=True)
