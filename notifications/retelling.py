@@ -14,7 +14,8 @@ def retell(*, now: dt.datetime) -> int:
 
     A date that was told, left and came back is not news a second time (`Told`); a channel would
     be left with the one in between. Its row of `Told` moves on, and the newest event is promised.
-    At most weekly; only where a watch that asked then still stands. Returns how many promises.
+    At most weekly; only where a watch that asked then still stands, and not where the newest date
+    waits for a person (catalog/brake.py). Returns how many promises.
     """
     return sql.count(
         _RETELL,
@@ -29,14 +30,14 @@ def retell(*, now: dt.datetime) -> int:
 
 _RETELL = """
 WITH newest AS (
-    SELECT DISTINCT ON (e.audiobook_id) e.id, e.audiobook_id, e.seen_at, e.new_date
+    SELECT DISTINCT ON (e.audiobook_id) e.id, e.audiobook_id, e.seen_at, e.new_date, e.held_by
     FROM release_events e
     WHERE e.kind = 'date_moved' AND e.seen_at > %(since)s AND e.held_by IS NULL
     ORDER BY e.audiobook_id, e.revision DESC
 ), stood AS (
     SELECT n.id AS event_id, n.audiobook_id, a.work_id, n.new_date::text AS value
     FROM newest n JOIN audiobooks a ON a.id = n.audiobook_id
-    WHERE n.seen_at <= %(stood_since)s AND a.release_date = n.new_date
+    WHERE n.seen_at <= %(stood_since)s AND n.held_by IS NULL AND a.release_date = n.new_date
       AND a.out_at IS NULL AND a.withdrawn_at IS NULL
 ), last_told AS (
     SELECT DISTINCT ON (s.event_id, t.channel_id, t.audiobook_id)

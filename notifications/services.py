@@ -20,25 +20,27 @@ def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
     """Promise an event to the next `chunk` candidates; returns whether it is finished.
 
     How far it got is kept on the event's own row, moved in the transaction that inserts the
-    deliveries: whoever dies half-way, the next caller goes on exactly there.
+    deliveries: whoever dies half-way, the next caller goes on exactly there. What is older of the
+    same audiobook goes first, or a date that has moved on would be heard last.
     """
     with transaction.atomic():
         lock(PROMISES, shared=True)
+        untold = ReleaseEvent.objects.unprocessed()
         event = (
-            ReleaseEvent.objects.select_for_update(of=("self",))
+            untold.select_for_update(of=("self",))
             .select_related("audiobook")
-            .filter(id=event_id, fanned_out_at=None, held_by=None)
+            .filter(audiobook__events=event_id, id__lte=event_id)
             .first()
         )
-        if event is None:
-            return True
+        if event is None:  # or somebody else has just finished the older one
+            return not untold.filter(id=event_id).exists()
         match = matcher(event)
         through = match.upper_bound(after=event.fanned_through, rows=chunk)
         match.promise(after=event.fanned_through, through=through, now=now)
         event.fanned_through = through
         event.fanned_out_at = now if through == ALL_USERS else None
         event.save(update_fields=["fanned_through", "fanned_out_at"])
-        return event.fanned_out_at is not None
+        return event.id == event_id and event.fanned_out_at is not None
 
 
 def fan_out_again(*, now: dt.datetime, limit: int) -> int:
