@@ -17,6 +17,30 @@ from stalkerr import sql
 MOVED = "moved AS (SELECT * FROM jsonb_to_recordset(%(moved)s) AS m(work bigint, home bigint))"
 
 
+# The LATERALs with OFFSET 0 look each key up in its index: how rare keys are, the planner can't know,
+# and for many of them it would read the whole table.
+_EDITIONS = """
+WITH near AS MATERIALIZED (
+    SELECT n.work_id FROM unnest(%(asins)s::text[]) AS x(asin)
+    CROSS JOIN LATERAL (SELECT work_id FROM audiobooks WHERE asin = x.asin OFFSET 0) n
+    UNION
+    SELECT n.work_id FROM unnest(%(keys)s::text[]) AS k(key)
+    CROSS JOIN LATERAL (SELECT work_id FROM audiobooks
+                        WHERE work_keys @> ARRAY[k.key] OFFSET 0) n
+)
+SELECT a.id, a.work_id, a.marketplace, a.asin, a.title, a.work_keys, a.language, a.runtime_minutes,
+    a.release_date, a.traits, a.work_pinned,
+    ARRAY(SELECT c.name FROM credits k JOIN contributors c ON c.id = k.contributor_id
+          WHERE k.audiobook_id = a.id AND k.role = 'narrator'),
+    ARRAY(SELECT ARRAY[s.title_key, e.sequence] FROM series_entries e
+          JOIN series s ON s.id = e.series_id
+          WHERE e.audiobook_id = a.id AND e.sequence <> '')
+FROM near
+CROSS JOIN LATERAL (SELECT * FROM audiobooks WHERE work_id = near.work_id OFFSET 0) a
+ORDER BY a.id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """An audiobook whose facts changed so that it may be an edition of another work."""
@@ -30,23 +54,7 @@ class Due:
 
 def known_works(*, asins: Collection[str], keys: Collection[str]) -> KnownWorks:
     """Every work that has an edition of one of these ASINs or work keys, with all its editions."""
-    rows = sql.rows(
-        """
-        SELECT a.id, a.work_id, a.marketplace, a.asin, a.title, a.work_keys, a.language,
-            a.runtime_minutes, a.release_date, a.traits, a.work_pinned,
-            ARRAY(SELECT c.name FROM credits k JOIN contributors c ON c.id = k.contributor_id
-                  WHERE k.audiobook_id = a.id AND k.role = 'narrator'),
-            ARRAY(SELECT ARRAY[s.title_key, e.sequence] FROM series_entries e
-                  JOIN series s ON s.id = e.series_id
-                  WHERE e.audiobook_id = a.id AND e.sequence <> '')
-        FROM audiobooks a
-        WHERE a.work_id IN (
-            SELECT n.work_id FROM audiobooks n WHERE n.asin = ANY(%(asins)s)
-            UNION SELECT n.work_id FROM audiobooks n WHERE n.work_keys && %(keys)s::text[])
-        ORDER BY a.id
-        """,
-        {"asins": list(asins), "keys": list(keys)},
-    )
+    rows = sql.rows(_EDITIONS, {"asins": list(asins), "keys": list(keys)})
     works = KnownWorks()
     for row in rows:
         works.add(row[1], _stored(*row))
