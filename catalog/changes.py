@@ -55,7 +55,7 @@ def compare(
         return _compare_new(listing, today)
     is_same_source = known.facts.provenance == listing.provenance
     if is_same_source or listing.provenance == BEST:
-        facts = merge(known.facts, listing)
+        facts = _without_date(known, merge(known.facts, listing))
     else:
         facts = fill(known.facts, listing, pages_date=pages_date)
     news = [News("restored", new_date=facts.release_date)] if known.is_withdrawn else []
@@ -70,6 +70,13 @@ def compare(
     elif not is_out and is_same_source and _details_changed(known.facts, facts):
         news.append(News("detail_changed"))
     return Change(facts=facts, is_out=is_out, news=tuple(news))
+
+
+def _without_date(known: Known, facts: Listing) -> Listing:
+    """A date taken back is no date any more; what is out stays out."""
+    if facts.undated and not known.is_out:
+        return dataclasses.replace(facts, release_date=None)
+    return facts
 
 
 def _compare_new(listing: Listing, today: dt.date) -> Change:
@@ -101,7 +108,9 @@ def _moved(known: Known, facts: Listing, today: dt.date) -> News | None:
 
 
 def _details_changed(old: Listing, new: Listing) -> bool:
-    """Another title or other narrators; filling in what was missing is not news."""
+    """Another title, other narrators, no date any more; filling in what was missing is not news."""
+    if old.release_date and not new.release_date:
+        return True
     before, after = _names(old.credits, "narrator"), _names(new.credits, "narrator")
     return old.title != new.title or bool(before and before != after)
 

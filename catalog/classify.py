@@ -92,7 +92,6 @@ _BY_PUBLISHER = {
     "zzz series advisor placeholder": "series_placeholder",
 }
 _PLACEHOLDER_SKUS = ("SE_RIES_", "PL_HLDR_")
-_NO_YEARS = ("2200", "9999")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +128,8 @@ def _is_stand_in(listing: Listing) -> bool:
     """Whether it only keeps a place: by its sku, or dated 2200 with nothing to listen to."""
     if (listing.sku or "").startswith(_PLACEHOLDER_SKUS):
         return True
-    undated = str(listing.raw.get("release_date"))[:4] in _NO_YEARS
     read = any(credit.role == "narrator" for credit in listing.credits)
-    return undated and not (read or listing.runtime_minutes)
+    return listing.undated and not (read or listing.runtime_minutes)
 
 
 def _of(table: Mapping[str, str], field: str | None) -> str:

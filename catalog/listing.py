@@ -40,6 +40,7 @@ class Listing:
     subtitle: str | None = None
     language: str | None = None
     release_date: dt.date | None = None
+    undated: bool = False  # the store says that there is no date (any more)
     publication_at: dt.datetime | None = None
     launched_at: dt.datetime | None = None
     publisher: str | None = None
@@ -66,8 +67,8 @@ class Listing:
         """The same for the same facts, whoever read them, in whatever order series and genres came."""
         facts = (
             (self.marketplace, self.asin, self.url, self.title, self.subtitle, self.language),
-            (self.release_date, self.publication_at, self.launched_at, self.publisher),
-            (self.runtime_minutes, self.credits, sorted(map(repr, self.series))),
+            (self.release_date, self.undated, self.publication_at, self.launched_at),
+            (self.publisher, self.runtime_minutes, self.credits, sorted(map(repr, self.series))),
             (sorted(self.genres), self.format_type, self.content_type, self.delivery_type),
             (self.cover_url, self.summary, self.sku, self.isbn),
         )

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from catalog import births, links, records
 from catalog.changes import Change, Known, compare
+from catalog.classify import classify
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
 from catalog.models import AudiobookCheck, ReleaseEvent
@@ -43,7 +44,7 @@ def record_listings(
     if not page:
         return Recorded()
     with transaction.atomic():
-        titled = {place: listing for place, listing in page.items() if listing.title}
+        titled = {place: each for place, each in page.items() if _is_a_title(each)}
         new = births.insert_missing(titled, fetched_at, now)
         rows = records.lock(page)
         fresh = [row for row in rows.values() if row.place in new or row.shown_at < fetched_at]
@@ -55,6 +56,13 @@ def record_listings(
         event_ids = records.insert_events(changes, now, held_by=held_by)
         records.touch([row.id for row in fresh], fetched_at)
     return Recorded(len(new), len(changes) - len(new), tuple(event_ids))
+
+
+def _is_a_title(listing: Listing) -> bool:
+    """What only keeps a place in a series is none yet: it is announced once there is a book."""
+    if not listing.title:
+        return False
+    return bool(listing.release_date) or classify(listing).kind != "series_placeholder"
 
 
 def _fingerprints(page: Mapping[births.Place, Listing]) -> dict[births.Place, str]:

@@ -83,6 +83,11 @@ def iso_date(value: Any) -> dt.date | None:
     return day if day and day.year < PLACEHOLDER_YEAR else None
 
 
+def is_placeholder(value: Any) -> bool:
+    """Whether a date stands for "unknown"."""
+    return isinstance(value, str) and value[:4].isdecimal() and int(value[:4]) >= PLACEHOLDER_YEAR
+
+
 def moment(value: Any) -> dt.datetime | None:
     """A moment in ISO form, in UTC, which is also taken for what names no zone."""
     try:

@@ -148,6 +148,7 @@ def _listing(record: Record, asin: str, marketplace: str) -> Listing | None:
         subtitle=_shown(record.get("subtitle")),
         language=language(fields.text(record.get("language")) or ""),
         release_date=release_date,
+        undated=release_date is None and _says_undated(record),
         publication_at=fields.moment(record.get("publication_datetime")),
         launched_at=fields.moment(record.get("product_site_launch_date")),
         publisher=_shown(record.get("publisher_name")),
@@ -164,6 +165,10 @@ def _listing(record: Record, asin: str, marketplace: str) -> Listing | None:
         isbn=fields.text(record.get("isbn")),
         raw=record,
     )
+
+
+def _says_undated(record: Record) -> bool:
+    return any(fields.is_placeholder(record.get(name)) for name in ("release_date", "issue_date"))
 
 
 def _is_record(value: Any) -> bool:

@@ -46,14 +46,10 @@ def read_product(cuts: Cuts, piece: Piece, marketplace: str) -> Listing | None:
         {"content_type": "Podcast" if is_podcast(cuts.address) else None},
         {"raw": _texts(book)},
     )
-    if _is_placeholder(book):  # the page says it again, with too few digits to see
-        facts.pop("release_date", None)
+    # The page says it again, with too few digits to see.
+    if fields.is_placeholder(book.get("datePublished")):
+        facts |= {"release_date": None, "undated": True}
     return listing(facts, asin, marketplace)
-
-
-def _is_placeholder(book: Record) -> bool:
-    year = str(book.get("datePublished", ""))[:4]
-    return year.isdecimal() and int(year) >= fields.PLACEHOLDER_YEAR
 
 
 def _asin(records: dict[str, Record], address: str, piece: Piece) -> str | None:

@@ -371,3 +371,16 @@ def test_a_series_that_had_no_title_gets_one(now: dt.datetime) -> None:
         listing = make_listing(asin=asin, series=[place], runtime_minutes=600 + hours)
         record_listings(listings=[listing], fetched_at=later, now=later)
     assert Series.objects.get().title == "The Long Winter"
+
+
+def test_what_only_keeps_a_place_is_announced_once_there_is_a_book(now: dt.datetime) -> None:
+    place = make_listing(narrators=(), undated=True)
+    assert record(place, now) == []
+    assert not Audiobook.objects.exists()
+    dated = dataclasses.replace(place, undated=False, release_date=now.date() + 30 * DAY)
+    assert record(dated, now + HOUR) == ["announced"]
+    # taken back: no date, and no longer due
+    assert record(place, now + 2 * HOUR) == ["detail_changed"]
+    assert Audiobook.objects.get().release_date is None
+    assert mark_out_by_date(now=now + 40 * DAY) == []
+    assert record(dated, now + 3 * HOUR) == ["date_moved"]

@@ -95,6 +95,16 @@ def test_what_a_listing_is_worth(
     assert change.is_out is is_out
 
 
+def test_a_date_that_is_taken_back_is_none_any_more() -> None:
+    """Proves the guard undated: its old day would come, and the title be told as out."""
+    undated = dataclasses.replace(LISTING, release_date=None, undated=True)
+    change = compare(known(day(5)), undated, TODAY)
+    assert (change.facts.release_date, change.is_out) == (None, False)
+    assert change.news == (News("detail_changed"),)
+    out = compare(known(day(-9), is_out=True), undated, TODAY)
+    assert (out.facts.release_date, out.is_out, out.news) == (day(-9), True, ())
+
+
 def narrated(*names: str) -> Listing:
     people = tuple(CreditLine(name, None, "narrator") for name in names)
     return dataclasses.replace(LISTING, credits=(*LISTING.credits, *people))
