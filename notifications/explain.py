@@ -52,7 +52,7 @@ def stories(*, watch: Watch, audiobook: Audiobook, now: dt.datetime) -> list[Sto
 def _story(event: ReleaseEvent, audiobook: Audiobook, watch: Watch, now: dt.datetime) -> Story:
     event.audiobook = audiobook
     told = Step("news", "passed", _news(event))
-    mine = _deliveries(event).filter(watch_ids__contains=[watch.pk])
+    mine = _deliveries(event, watch).filter(watch_ids__contains=[watch.pk])
     if promised := [progress(delivery, now) for delivery in mine]:
         steps = [told, Step("match", "passed", "wanted by this watch when it was told")]
         return _ending(steps, promised)
@@ -86,8 +86,10 @@ def _news(event: ReleaseEvent) -> str:
     return text + (", unconfirmed" if event.unconfirmed else "")
 
 
-def _deliveries(event: ReleaseEvent) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(event=event).select_related("channel", "message").order_by("id")
+def _deliveries(event: ReleaseEvent, watch: Watch) -> QuerySet[Delivery]:
+    """Its reader's, found by their channels: thousands of others may have been promised it."""
+    mine = Delivery.objects.filter(event=event, channel__user_id=watch.user_id)
+    return mine.select_related("channel", "message").order_by("id")
 
 
 # -- wanted, but not promised to this watch --------------------------------------------------------
@@ -95,7 +97,7 @@ def _wanted(
     event: ReleaseEvent, watch: Watch, channel_id: int, now: dt.datetime
 ) -> tuple[Step, Outcome]:
     """What became of news that the watch wants over a channel."""
-    other = _deliveries(event).filter(channel_id=channel_id).exclude(watch_ids=[]).first()
+    other = _deliveries(event, watch).filter(channel_id=channel_id).exclude(watch_ids=[]).first()
     if other:  # another watch of the same reader had it promised
         return progress(other, now)
     channel = Channel.objects.get(id=channel_id)

@@ -154,7 +154,7 @@ def test_a_store_that_is_not_there_is_not_asked_everything(
 def test_a_store_that_wants_to_be_left_alone_is(
     asked: float | str, as_date: bool, verdict: str, settings: Settings, store: Emulator
 ) -> None:
-    """Proves the guard `throttled`: after a 429 nothing more is asked, by nobody."""
+    """Proves the guard leave_alone: after a 429 nothing more is asked, by nobody."""
     settings.STORE_REQUEST_INTERVAL = dt.timedelta(seconds=0.1)
     settings.STORE_LONGEST_WAIT = dt.timedelta(seconds=1)
     store.throttle("us", retry_after=asked, as_date=as_date)
@@ -164,6 +164,12 @@ def test_a_store_that_wants_to_be_left_alone_is(
     assert set(exceptions(found).values()) - {verdict} == {"not seen"}
     turn = politeness.acquire("us", "http://elsewhere")
     assert isinstance(turn, politeness.Postponed)
+
+
+def test_a_store_that_sends_us_away_is_asked_nothing_more(store: Emulator) -> None:
+    """Proves the guard `throttled`: also where it says that we may come back at once."""
+    store.throttle("us", retry_after=0)
+    assert live()["requests"] == len(store.requests) == 1
 
 
 def test_questions_wait_for_their_turn(settings: Settings, store: Emulator) -> None:
