@@ -36,13 +36,13 @@ def measure() -> dict[str, Any]:
         urls = page_urls()
         session = open_session()
         bare, read, recorded = [], [], []
-        first = seconds(lambda: [read_page(url, session) for url in urls])
+        first = seconds(read_page, urls, session)
         for url in urls:
             record_page(url, session)
         for _ in range(ROUNDS):
-            bare.append(seconds(lambda: [ask_bare(url, session) for url in urls]))
-            read.append(seconds(lambda: [read_page(url, session) for url in urls]))
-            recorded.append(seconds(lambda: [record_page(url, session) for url in urls]))
+            bare.append(seconds(ask_bare, urls, session))
+            read.append(seconds(read_page, urls, session))
+            recorded.append(seconds(record_page, urls, session))
         session.close()
     return {
         "benchmark": "visit",
@@ -110,7 +110,10 @@ def record_page(url: str, session: requests.Session) -> None:
     record_listings(listings=page.listings, fetched_at=now, now=now)
 
 
-def seconds(work: Callable[[], Any]) -> float:
+def seconds(
+    ask: Callable[[str, requests.Session], Any], urls: list[str], session: requests.Session
+) -> float:
     begun = time.monotonic()
-    work()
+    for url in urls:
+        ask(url, session)
     return time.monotonic() - begun

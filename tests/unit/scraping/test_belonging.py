@@ -1,5 +1,7 @@
 """Which answers to a fuzzy search are what was asked for."""
 
+from typing import Any
+
 import pytest
 
 from catalog.listing import CreditLine, Listing
@@ -8,7 +10,7 @@ from scraping.belonging import belonging
 NOBODY: frozenset[str] = frozenset()
 
 
-def listing(**facts: object) -> Listing:
+def listing(**facts: Any) -> Listing:
     return Listing(marketplace="us", asin="B0TEST0001", url="", **{"title": "Glass Tide", **facts})
 
 
