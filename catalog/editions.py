@@ -28,8 +28,8 @@ WITH near AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT work_id FROM audiobooks
                         WHERE work_keys @> ARRAY[k.key] OFFSET 0) n
 )
-SELECT a.id, a.work_id, a.marketplace, a.asin, a.title, a.work_keys, a.language, a.runtime_minutes,
-    a.release_date, a.traits, a.work_pinned,
+SELECT a.id, a.work_id, a.marketplace, a.asin, a.title, a.subtitle, a.work_keys, a.language,
+    a.runtime_minutes, a.release_date, a.traits, a.work_pinned,
     ARRAY(SELECT c.name FROM credits k JOIN contributors c ON c.id = k.contributor_id
           WHERE k.audiobook_id = a.id AND k.role = 'narrator'),
     ARRAY(SELECT ARRAY[s.title_key, e.sequence] FROM series_entries e
@@ -67,6 +67,7 @@ def _stored(
     marketplace: str,
     asin: str,
     title: str,
+    subtitle: str,
     keys: list[str],
     language: str,
     runtime_minutes: int | None,
@@ -84,7 +85,7 @@ def _stored(
         runtime_minutes=runtime_minutes,
         release_date=release_date,
         traits=frozenset(traits),
-        places=places((series, sequence) for series, sequence in places_said),
+        places=places(((series, sequence) for series, sequence in places_said), subtitle),
         tail=main_title(title)[1],
         narrators=real_people(narrators),
         is_pinned=is_pinned,

@@ -111,18 +111,27 @@ def edition_of(facts: Listing, sort: Classification | None = None) -> Edition:
         runtime_minutes=facts.runtime_minutes,
         release_date=facts.release_date,
         traits=frozenset(sort.traits),
-        places=places((name_key(place.title), place.sequence) for place in facts.series),
+        places=places(
+            ((name_key(place.title), place.sequence) for place in facts.series), facts.subtitle
+        ),
         tail=main_title(facts.title or "")[1],
         narrators=real_people(narrators),
     )
 
 
-def places(said: Iterable[tuple[str, str | None]]) -> frozenset[tuple[str, str]]:
-    """(Folded series title, number) of those places that have a number; "1-3" is one of its own."""
+def places(
+    said: Iterable[tuple[str, str | None]], subtitle: str | None
+) -> frozenset[tuple[str, str]]:
+    """(Folded series title, number) of those places that have a number; "1-3" is one of its own.
+
+    Where no series gives a number the subtitle may ("The Winter Saga, Book 3"): series "".
+    """
     found = ((title, _NUMBER.findall(sequence or "")) for title, sequence in said)
-    return frozenset(
+    given = frozenset(
         (title, "-".join(map(plain_number, numbers))) for title, numbers in found if numbers
     )
+    number = "" if given or not subtitle else main_title(f"x: {subtitle}")[1]
+    return frozenset({("", number)}) if number else given
 
 
 def real_people(names: Iterable[str]) -> frozenset[str]:

@@ -122,6 +122,12 @@ UNKNOWN = {"runtime_minutes": None}
         ({"title": "Glass Tide, Book 2"}, EVERYWHERE | {"series": series("1")}, False),
         ({"title": "Glass Tide: Book 1"}, {"title": "Glass Tide: Book 2"}, False),
         ({"title": "Glass Tide: Book 2"}, EVERYWHERE, False),
+        # or that of a subtitle, where no series has one
+        ({"subtitle": "Tides, Book 1"}, {"subtitle": "Tides, Book 2"}, False),
+        ({"subtitle": "Vol. 1"}, EVERYWHERE | {"subtitle": "Vol. 2"}, False),
+        ({"subtitle": "Tides, Book 1"}, EVERYWHERE | {"series": series("1")}, True),
+        ({"subtitle": "Tides, Book 1"}, EVERYWHERE | {"series": series("2")}, False),
+        ({"subtitle": "Tides, Book 1"}, EVERYWHERE | {"subtitle": "A Tale"}, True),
         # other books of the same title
         ({}, {"format_type": "abridged", "runtime_minutes": 598}, False),
         ({}, {"title": "Glass Tide (Dramatized Adaptation)"}, False),
