@@ -20,7 +20,7 @@ class TargetAdmin(ReadOnlyAdmin):
 @admin.register(Visit)
 class VisitAdmin(ReadOnlyAdmin):
     list_display = (
-        *("target", "outcome", "complete", "capped", "source", "started_at", "finished_at"),
+        *("target", "outcome", "complete", "capped", "source", "started_at", "duration"),
         *("pages", "products", "total_results", "others", "new", "changed", "events", "detail"),
     )
     list_select_related = ("target",)

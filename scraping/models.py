@@ -1,5 +1,6 @@
 """Where we look, and what came of it."""
 
+import datetime as dt
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -120,3 +121,8 @@ class Visit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target} {self.outcome}"
+
+    @property
+    def duration(self) -> dt.timedelta:
+        """How long it took, turns waited for included."""
+        return self.finished_at - self.started_at

@@ -4,45 +4,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('scraping', '0001_initial'),
+        ("scraping", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='target',
-            name='blind_visits',
-            field=models.PositiveIntegerField(default=0, help_text='In a row that could not see the store; two raise an alarm.'),
+            model_name="target",
+            name="blind_visits",
+            field=models.PositiveIntegerField(
+                default=0, help_text="In a row that could not see the store; two raise an alarm."
+            ),
         ),
         migrations.AddField(
-            model_name='visit',
-            name='braked',
-            field=models.BooleanField(default=False, help_text='Its news is held for a person.'),
+            model_name="visit",
+            name="braked",
+            field=models.BooleanField(default=False, help_text="Its news is held for a person."),
         ),
         migrations.AddField(
-            model_name='visit',
-            name='capped',
-            field=models.BooleanField(default=False, help_text='The store showed no more of them.'),
+            model_name="visit",
+            name="capped",
+            field=models.BooleanField(default=False, help_text="The store showed no more of them."),
         ),
         migrations.AddField(
-            model_name='visit',
-            name='events',
-            field=models.PositiveIntegerField(default=0, help_text='Pieces of news.'),
+            model_name="visit",
+            name="events",
+            field=models.PositiveIntegerField(default=0, help_text="Pieces of news."),
         ),
         migrations.AddField(
-            model_name='visit',
-            name='others',
-            field=models.PositiveIntegerField(default=0, help_text='Answers to a fuzzy search that were not what it asks for.'),
+            model_name="visit",
+            name="others",
+            field=models.PositiveIntegerField(
+                default=0, help_text="Answers to a fuzzy search that were not what it asks for."
+            ),
         ),
         migrations.AddField(
-            model_name='visit',
-            name='source',
-            field=models.TextField(default='audible_api', help_text='Who read the store.'),
+            model_name="visit",
+            name="source",
+            field=models.TextField(default="audible_api", help_text="Who read the store."),
         ),
         migrations.AlterField(
-            model_name='target',
-            name='kind',
-            field=models.CharField(choices=[('author', 'Author'), ('series', 'Series'), ('narrator', 'Narrator'), ('publisher', 'Publisher'), ('genre', 'Genre'), ('keyword', 'Keyword'), ('asin', 'Asin'), ('due', 'titles due today')], max_length=16),
+            model_name="target",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("author", "Author"),
+                    ("series", "Series"),
+                    ("narrator", "Narrator"),
+                    ("publisher", "Publisher"),
+                    ("genre", "Genre"),
+                    ("keyword", "Keyword"),
+                    ("asin", "Asin"),
+                    ("due", "titles due today"),
+                ],
+                max_length=16,
+            ),
         ),
     ]
