@@ -19,8 +19,7 @@ KEEP_HELD = dt.timedelta(days=30)
 def sweep(now: dt.datetime) -> int:
     """Find whatever a lost hint left undone, and name it again."""
     publish_events()
-    done = merging.merge_due(limit=AT_ONCE)
-    done += services.cancel_unwanted(now=now)
+    done = services.cancel_unwanted(now=now)
     done += services.fan_out_again(now=now, limit=AT_ONCE)
     done += services.fan_out_notices(now=now)
     done += services.hold_strays(now=now)
@@ -28,7 +27,8 @@ def sweep(now: dt.datetime) -> int:
     for event_id in events:
         hint("notifications.fan_out", "tell", event_id=event_id)
     _hint_at_kinds(now)
-    return done + len(events)
+    # Last: whatever may be wrong with works, news goes out.
+    return done + len(events) + merging.merge_due(limit=AT_ONCE)
 
 
 @job("notifications.look_back")
