@@ -2,7 +2,11 @@
 
 import datetime as dt
 
+from django.db import transaction
+
+from notifications.services import PROMISES
 from stalkerr import sql
+from stalkerr.locks import lock
 
 LOOK_BACK = dt.timedelta(days=30)
 STOOD = dt.timedelta(hours=72)
@@ -17,22 +21,24 @@ def retell(*, now: dt.datetime) -> int:
     At most weekly; only where a watch that asked then still stands, and not where the newest date
     waits for a person (catalog/brake.py). Returns how many promises.
     """
-    return sql.count(
-        _RETELL,
-        {
-            "now": now,
-            "since": now - LOOK_BACK,
-            "stood_since": now - STOOD,
-            "week_ago": now - AT_MOST,
-        },
-    )
+    with transaction.atomic():
+        lock(PROMISES, shared=True)  # merging works moves rows of Told
+        return sql.count(
+            _RETELL,
+            {
+                "now": now,
+                "since": now - LOOK_BACK,
+                "stood_since": now - STOOD,
+                "week_ago": now - AT_MOST,
+            },
+        )
 
 
 _RETELL = """
 WITH newest AS (
     SELECT DISTINCT ON (e.audiobook_id) e.id, e.audiobook_id, e.seen_at, e.new_date, e.held_by
     FROM release_events e
-    WHERE e.kind = 'date_moved' AND e.seen_at > %(since)s AND e.held_by IS NULL
+    WHERE e.kind = 'date_moved' AND e.seen_at > %(since)s
     ORDER BY e.audiobook_id, e.revision DESC
 ), stood AS (
     SELECT n.id AS event_id, n.audiobook_id, a.work_id, n.new_date::text AS value

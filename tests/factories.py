@@ -14,6 +14,7 @@ from catalog.watching import save_watch
 from notifications.models import Channel, Delivery, Destination, Route
 from scraping.models import Target
 
+SOON = 30  # days
 _numbers = count(1)
 
 
@@ -46,12 +47,17 @@ def make_listing(
     )
 
 
-def make_audiobook(*, now: dt.datetime, out_in: int | None = 30, **facts: Any) -> Audiobook:
+def make_audiobook(*, now: dt.datetime, out_in: int | None = SOON, **facts: Any) -> Audiobook:
     """An audiobook first seen at `now` and out in so many days by its store's calendar.
 
-    With `out_in` None it has no date. Its event is written as well. `facts`: make_listing.
+    With `out_in` None it has no date; a known one keeps its own unless another is given. Its event
+    is written as well. `facts`: make_listing.
     """
-    if out_in is not None:
+    place = {name: facts.get(name, "us") for name in ("marketplace", "asin")}
+    known = Audiobook.objects.filter(**place).first()
+    if out_in == SOON and known:
+        facts.setdefault("release_date", known.release_date)
+    elif out_in is not None:
         today = store_date(facts.get("marketplace", "us"), now)
         facts.setdefault("release_date", today + dt.timedelta(days=out_in))
     listing = make_listing(**facts)

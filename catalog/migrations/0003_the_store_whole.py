@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="audiobook",
             index=django.contrib.postgres.indexes.GinIndex(
-                fields=["work_keys"], name="audiobook_work_keys"
+                fastupdate=False, fields=["work_keys"], name="audiobook_work_keys"
             ),
         ),
         migrations.AddIndex(

@@ -135,7 +135,9 @@ class Audiobook(models.Model):
             models.Index(fields=["asin"], name="audiobook_asin"),  # the work of a new edition
             GinIndex(fields=["search_vector"], name="audiobook_search"),  # search()
             GinIndex(fields=["match_keys"], name="audiobook_keys"),  # how rare a word is; previews
-            GinIndex(fields=["work_keys"], name="audiobook_work_keys"),  # works.py: other editions
+            GinIndex(  # editions.py: a pending list would be read through once a key
+                fields=["work_keys"], name="audiobook_work_keys", fastupdate=False
+            ),
             models.Index(  # works.py: those to look at again
                 fields=["id"], condition=models.Q(work_due=True), name="audiobook_work_due"
             ),

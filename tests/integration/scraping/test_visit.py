@@ -147,10 +147,10 @@ def test_a_title_that_is_only_not_listed_is_not_gone(
 def test_a_title_whose_day_has_come_is_confirmed_by_its_own_query(
     watch: Watch, emulator: Emulator, clock: Clock
 ) -> None:
-    tomorrow = emulator.today("us") + dt.timedelta(days=1)
-    emulator.announce("us", AUTHOR, release_date=tomorrow)
+    two_days = dt.timedelta(days=2)
+    emulator.announce("us", AUTHOR, release_date=emulator.today("us") + two_days)
     assert visit_all(clock) == ["announced"]
-    clock.now += dt.timedelta(days=1)
+    clock.now += two_days
     Target.objects.exclude(kind="due").update(next_visit_at=clock.now + HOUR)
     (claimed,) = services.claim_due(now=clock.now, limit=10)
     services.visit(target_id=claimed.target_id, claim_no=claimed.claim_no, clock=clock)
