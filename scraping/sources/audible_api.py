@@ -85,6 +85,9 @@ class AudibleApi:
             return verdict
         if _asks_for_one(query, reading) and not verdict.listings and verdict.stubs:
             return Absent(verdict.stubs)
+        if query.kind in _PARAMETERS and verdict.stubs and not verdict.listings:
+            # Not its end: what follows a page of these would be news once they are whole again.
+            return Failed("the store lists nothing but stubs", blind=True)
         return Progress(verdict, _advance(query, reading, verdict))
 
 
