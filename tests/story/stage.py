@@ -61,7 +61,8 @@ class Cut:
 
     def known(self, pages: list[list[Title]]) -> list[list[Title]]:
         """The pages that were stored."""
-        return pages[: self.after - 1] if self.how == "forget" else pages[: self.after]
+        is_last_lost = self.how == "forget" and self.after > 0
+        return pages[: self.after - is_last_lost]
 
 
 class Stage:
