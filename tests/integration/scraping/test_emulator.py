@@ -338,9 +338,11 @@ def test_it_can_deny_everything(emulator: Emulator, session: requests.Session) -
     asin = emulator.announce("us", "Nora Testament")
     emulator.break_("stubs")
     assert look(Query("us", "asin", asin), session) == Absent((asin,))
-    outcome = look(Query("us", "author", "Nora Testament"), session)
+    outcome = look(Query("us", "batch", asins=(asin,)), session)
     assert isinstance(outcome, Progress)
     assert (outcome.page.listings, outcome.page.stubs) == ((), (asin,))
+    listed = look(Query("us", "author", "Nora Testament"), session)
+    assert listed == Failed("the store lists nothing but stubs", blind=True)
 
 
 def test_a_slow_store_is_left(
