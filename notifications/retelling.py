@@ -51,7 +51,11 @@ WITH newest AS (
            t.value AS heard, t.event_id AS heard_event
     FROM stood s
     JOIN told t ON t.work_id = s.work_id AND t.kind = 'date_moved'
-    JOIN release_events e ON e.id = t.event_id AND e.audiobook_id = s.audiobook_id
+         AND coalesce(t.audiobook_id, s.audiobook_id) = s.audiobook_id
+    -- of the work's dates, those this edition ever had: another edition may have told them
+    WHERE EXISTS (SELECT FROM release_events e
+                  WHERE e.audiobook_id = s.audiobook_id AND e.kind = 'date_moved'
+                    AND e.new_date::text = t.value)
     ORDER BY s.event_id, t.channel_id, t.audiobook_id, coalesce(t.retold_at, t.told_at) DESC, t.id DESC
 ), asked AS (
     SELECT l.*, d.user_id, array_agg(w.id ORDER BY w.id) AS watch_ids
