@@ -17,22 +17,23 @@ _NUMBER = re.compile(r"\d+")
 _LAST_SHORT_YEAR = 69
 # 2200-01-01, which stands for "unknown", on sites that write two digits; no title is from 2000-01-01.
 _NO_DAY = ("01", "01", "00")
-# Folded beginnings, three letters or more, of the names of months in the stores' languages.
+# Names of months in the stores' languages, folded; stores shorten some.
 _MONTHS = (
-    "jan ene gen",
-    "feb fev",
-    "mar marz mae maerz",
-    "apr abr avr",
-    "may mai mag",
-    "jun jui juin giu",
-    "jul juil lug",
-    "aug ago aou",
-    "sep set",
-    "oct okt out ott",
-    "nov",
-    "dec dez dic",
+    "january januar janvier enero gennaio janeiro",
+    "february februar fevrier febrero febbraio fevereiro",
+    "march marz maerz mrz mars marzo marco",
+    "april avril abril aprile",
+    "may mai mayo maggio maio",
+    "june juni juin junio giugno junho",
+    "july juli juillet julio luglio julho",
+    "august aout agosto",
+    "september septembre septiembre settembre setembro",
+    "october oktober octobre octubre ottobre outubro",
+    "november novembre noviembre novembro",
+    "december dezember decembre diciembre dicembre dezembro",
 )
-_MONTH_OF = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+_MONTH_OF = [(name, number) for number, names in enumerate(_MONTHS, 1) for name in names.split()]
+_SHORTEST_MONTH = 3  # letters: "mai", "sept", "févr'
 
 
 def parse_date(text: str, marketplace: str) -> dt.date | None:
@@ -59,19 +60,23 @@ def _by_order(first: str, second: str, third: str, marketplace: str) -> dt.date 
 
 
 def _named(text: str) -> dt.date | None:
-    """A day with the name of its month: "12 de mayo de 2026", "May 12, 2026", "1er mai 2026"."""
+    """A day with the name of its month: "12 de mayo de 2026", "May 12, 2026", "1er mai 2026".
+
+    The last such name: "mar. 4 juin 2026" begins with a Tuesday.
+    """
     months = [month for word in fold(text).split() if (month := _month(word))]
     numbers = _NUMBER.findall(text)
     if not months or len(numbers) != 2:
         return None
     year, day = sorted(numbers, key=len, reverse=True) if len(numbers[0]) > 2 else reversed(numbers)
-    return _day(_year(year), months[0], int(day)) if len(year) in (2, 4) else None
+    return _day(_year(year), months[-1], int(day)) if len(year) in (2, 4) else None
 
 
 def _month(word: str) -> int | None:
-    if not word.isalpha():
+    """Of a whole name or its beginning; "mardi" and "martes" begin no month."""
+    if len(word) < _SHORTEST_MONTH:
         return None
-    return _MONTH_OF.get(word[:4]) or _MONTH_OF.get(word[:3])
+    return next((number for name, number in _MONTH_OF if name.startswith(word)), None)
 
 
 def _year(digits: str) -> int:

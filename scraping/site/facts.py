@@ -1,5 +1,6 @@
 """Facts: fields of a Listing by name, from wherever on a page they stand."""
 
+import html
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -21,7 +22,7 @@ from scraping.site.labels import (
     split_place,
     without_label,
 )
-from scraping.site.links import author_asin, category_id, series_asin
+from scraping.site.links import author_asin, category_id, product_asin, series_asin
 from scraping.site.runtimes import parse_minutes
 
 Facts = dict[str, Any]
@@ -93,14 +94,12 @@ def from_metadata(record: Facts, marketplace: str) -> Facts:
         "narrators": _linked_people(record.get("narrators")),
         "series": _linked_series(record.get("series")),
         "genres": genres(
-            (each.get("name"), each.get("url")) for each in dicts(record, "categories")
+            (_shown(each.get("name")), each.get("url")) for each in dicts(record, "categories")
         ),
         "runtime_minutes": parse_minutes(record.get("duration")),
         "release_date": parse_date(_string(record.get("releaseDate")), marketplace),
         "language": language(_string(record.get("language"))),
-        "publisher": fields.text(
-            publisher.get("name") if isinstance(publisher, dict) else publisher
-        ),
+        "publisher": _shown(publisher.get("name") if isinstance(publisher, dict) else publisher),
         "format_type": format_in(_string(record.get("format"))),
     }
 
@@ -121,13 +120,18 @@ def series_places(label: Tag) -> tuple[SeriesPlace, ...]:
     places: list[SeriesPlace] = []
     for link, text in _runs(label):
         if link is not None:
-            places.append(SeriesPlace(series_asin(_href(link)), fields.text(text) or "", None))
+            places.append(SeriesPlace(_named_series(_href(link)), fields.text(text) or "", None))
         elif places:
             last = places[-1]
             places[-1] = SeriesPlace(last.asin, last.title, last.sequence or sequence_in(text))
     if not places and (title := without_label(label.get_text(" "))):
         places.append(SeriesPlace(None, *split_place(title)))
     return tuple(place for place in places if place.asin or fold(place.title))
+
+
+def _named_series(address: str) -> str | None:
+    """Of a link in a series line; the pages of older years lead to series as to products."""
+    return series_asin(address) or product_asin(address)
 
 
 def genres(linked: Iterable[tuple[Any, Any]]) -> tuple[tuple[str, str], ...]:
@@ -159,19 +163,20 @@ def _href(link: Tag) -> str:
 
 def _linked_people(value: Any) -> People:
     entries = value if isinstance(value, list) else [value]
-    return [
-        (_string(each.get("name")), author_asin(_string(each.get("url"))))
+    people = [
+        (_shown(each.get("name")), author_asin(_string(each.get("url"))))
         if isinstance(each, dict)
-        else (_string(each), None)
+        else (_shown(each), None)
         for each in entries
     ]
+    return [(name, asin) for name, asin in people if name]
 
 
 def _linked_series(value: Any) -> tuple[SeriesPlace, ...]:
     places = (
         SeriesPlace(
             series_asin(_string(each.get("url"))),
-            fields.text(each.get("name")) or "",
+            _shown(each.get("name")),
             sequence_in(_string(each.get("part"))),
         )
         for each in dicts({"series": value}, "series")
@@ -184,6 +189,11 @@ def dicts(record: Facts, name: str) -> list[Facts]:
     value = record.get(name)
     entries = value if isinstance(value, list) else [value]
     return [each for each in entries if isinstance(each, dict)]
+
+
+def _shown(value: Any) -> str:
+    """A name, which may be escaped as for a page though it stands in data; empty for no text."""
+    return fields.text(html.unescape(_string(value))) or ""
 
 
 def _string(value: Any) -> str:

@@ -28,8 +28,9 @@ _NOBODY = frozenset(
     )
 )
 _PLACE_WORD = re.compile(
-    r"^(?:books?|libros?|livros?|livres?|b[uü]ch(?:er)?|titel|b[aä]nd|teil|tomes?|volumen?|volumes?|"
-    r"folgen?|parts?|partes?|parties?|parti|numero|n[ºo°]|第|#|(?:bks?|vols?|bd|nr)\.?)\s*(?=\.?\d)",
+    r"^(?:books?|libros?|libri|livros?|livres?|b[uü]ch(?:er)?|titel|titres?|titol[oi]|t[ií]tulos?|"
+    r"b[aä]nde?|teile?|tomes?|tomos?|volumen?|volumes?|volumi|folgen?|parts?|partes?|parties?|parti|"
+    r"n[uú]m[eé]ro|n\.?\s?[ºo°]|第|#|(?:bks?|vols?|bd|nr)\.?)\s*(?=\.?\d)",
     re.IGNORECASE,
 )
 _JAPANESE_COUNTER = re.compile(r"(?<=\d)\s*(?:巻|冊|話|作目|部)$")
@@ -79,7 +80,8 @@ def sequence_in(text: str | None) -> str | None:
 
     What is no number with a word for book before it stays as it is.
     """
-    place = clean(text or "").strip(" ,、:()")
+    place = clean(text or "").strip(" ,;、:(")
+    place = place if "(" in place else place.rstrip(") ,;、:")
     place = _JAPANESE_COUNTER.sub("", _PLACE_WORD.sub("", place))
     place = _RANGE.sub("-", place)
     return _DECIMAL_COMMA.sub(r"\1.\2", place) or None

@@ -3,12 +3,21 @@
 import re
 from urllib.parse import unquote, urlsplit
 
+from catalog.normalise import clean
 from scraping import fields
 
 _PRODUCT = re.compile(r"/(?:pd|podcasts?|episodes?)/(?:(?P<slug>[^/]+)/)?(?P<asin>[0-9A-Z]{10})/?$")
 _SLUG_OF_PODCAST = re.compile(r"(?:^|-)(?:podcasts?|ポッドキャスト)(?:-\w+)?$", re.IGNORECASE)
 _AUTHOR = re.compile(r"/author/(?:[^/]+/)?([0-9A-Z]{10})/?$")
 _SERIES = re.compile(r"/(?:series|podcasts?/series)/(?:[^/]+/)?([0-9A-Z]{10})/?$")
+_SERIES_SLUG = re.compile(r"/(?:series|podcasts?/series)/([^/]+)/[0-9A-Z]{10}/?$")
+_ASKED_SERIES = re.compile(r"/series\?(?:[^#]*&)?asin=([0-9A-Z]{10})\b")
+# What the slug of every series ends with, by the language of its site.
+_KIND_OF_SLUG = re.compile(
+    r"-(?:Audiobooks?|Hoerbuch|Hoerbuecher|H[oö]rb[uü]cher|Livres?-Audio|Audiolibr[io]|Audiolibros"
+    r"|Audiolivros?|オーディオブック|Podcasts?)$",
+    re.IGNORECASE,
+)
 _CATEGORY = re.compile(r"/cat/(?:.+/)?(\d+)/?$")
 
 
@@ -33,8 +42,20 @@ def author_asin(address: str | None) -> str | None:
 
 
 def series_asin(address: str | None) -> str | None:
-    """Of `/series/<name>/<ASIN>`."""
-    return _first(_SERIES, address)
+    """Of `/series/<name>/<ASIN>`, or `/series?asin=<ASIN>` as it was before."""
+    return _first(_SERIES, address) or _asked_series(address)
+
+
+def series_title(address: str | None) -> str:
+    """What `/series/<name>/<ASIN>` says of its title: the words, without accents and punctuation."""
+    found = _SERIES_SLUG.search(_path(address))
+    slug = unquote(found[1]) if found else ""
+    return clean(_KIND_OF_SLUG.sub("", slug).replace("-", " "))
+
+
+def _asked_series(address: str | None) -> str | None:
+    found = _ASKED_SERIES.search(address or "")
+    return found[1] if found else None
 
 
 def category_id(address: str | None) -> str | None:

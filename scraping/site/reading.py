@@ -1,6 +1,7 @@
 """Whole pages of the site: lists, series, products."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from catalog.listing import Listing, SeriesPlace
@@ -8,9 +9,11 @@ from catalog.normalise import clean
 from scraping.pages import Page, UnreadableAnswerError
 from scraping.site.cutting import Cuts, Piece, cut
 from scraping.site.labels import count_in
-from scraping.site.links import series_asin
+from scraping.site.links import series_asin, series_title
 from scraping.site.product_page import read_product
 from scraping.site.rows import linked_series, place_in, position_in_series, read_row
+
+_NUMBER = re.compile(r"\d+")
 
 
 def parse(body: bytes, marketplace: str, *, series: str | None = None) -> Page:
@@ -51,16 +54,27 @@ def _listings(cuts: Cuts, marketplace: str, series: str | None) -> Sequence[List
 
 
 def _series_of(cuts: Cuts, asked: str | None) -> SeriesPlace | None:
-    """The series that the page is about: as asked, as it says, or as all its buttons agree."""
+    """The series that the page is about: as asked, as it says, or as all its buttons agree.
+
+    Its title is the page's heading; on a page cut out of its frame, what the address says of it.
+    """
     named = asked or series_asin(cuts.address)
-    linked = set().union(*map(linked_series, cuts.rows))
+    linked = {asin: title for piece in cuts.rows for asin, title in linked_series(piece).items()}
     title = clean(cuts.heading)
     if named:
-        return SeriesPlace(named, title, None)
-    if any(piece.soup.find(class_="seriesLabel") for piece in cuts.rows):
+        spelt = title or series_title(cuts.address) or linked.get(named, "")
+        return SeriesPlace(named, spelt, None)
+    if _is_search(cuts):
         return None
     if len(linked) == 1:
-        return SeriesPlace(linked.pop(), title, None)
+        ((asin, spelt),) = linked.items()
+        return SeriesPlace(asin, title or spelt, None)
     if title and any(map(position_in_series, cuts.rows)):
         return SeriesPlace(None, title, None)
     return None
+
+
+def _is_search(cuts: Cuts) -> bool:
+    """Whether its rows name their own series, or are counted from one to another of many."""
+    named = any(piece.soup.find(class_="seriesLabel") for piece in cuts.rows)
+    return named or len(_NUMBER.findall(cuts.count)) > 1

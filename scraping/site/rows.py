@@ -10,7 +10,7 @@ from scraping import fields
 from scraping.site.cutting import Piece, read_json
 from scraping.site.facts import Facts, from_metadata, labelled, listing, merged
 from scraping.site.labels import format_in, sequence_in
-from scraping.site.links import is_podcast, product_asin, series_asin
+from scraping.site.links import is_podcast, product_asin, series_asin, series_title
 
 _LABELS = ("author", "narrator", "series", "runtime", "releaseDate", "language", "publisher")
 _METADATA = frozenset({"authors", "narrators", "duration", "releaseDate", "language", "series"})
@@ -74,9 +74,10 @@ def place_in(series: SeriesPlace, piece: Piece) -> tuple[SeriesPlace, ...]:
     return (SeriesPlace(series.asin, series.title, position_in_series(piece)),)
 
 
-def linked_series(piece: Piece) -> set[str]:
-    """The ASINs of the series that a row's buttons lead to."""
-    return set(filter(None, map(series_asin, piece.series_links)))
+def linked_series(piece: Piece) -> dict[str, str]:
+    """The series that a row's buttons lead to: their ASINs, and the titles in the addresses."""
+    found = ((series_asin(link), series_title(link)) for link in piece.series_links)
+    return {asin: title for asin, title in found if asin}
 
 
 def kind_of(piece: Piece, asin: str) -> Facts:
@@ -126,7 +127,7 @@ def _title(row: BeautifulSoup) -> str | None:
         *(node.get_text() for node in row.select("[slot=title], h3 a[href]")),
         str(item.get("aria-label")) if item else "",
         *(link.get_text() for link in row.find_all("a", href=True) if _leads_to_product(link)),
-        *(node.get_text() for node in row.select("h3:not(.bc-pub-offscreen)")),
+        *(node.get_text() for node in row.select("h3:not(.bc-pub-offscreen), h1")),
     ]
     return next(filter(None, (fields.text(html.unescape(text)) for text in texts)), None)
 

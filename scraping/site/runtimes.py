@@ -8,9 +8,11 @@ from scraping import fields
 
 # "62 hrs and 48 mins", "13 Std. und 5 Min.", "12 horas y 1 min", "9 h et 3 min", "9 時間 56 分".
 _HOURS = re.compile(
-    r"(\d{1,5})\s*(?:h(?:rs?|ours?|oras?|eures?)?(?![a-z])|std|stunden?|or[ae]\b|時間)"
+    r"(?<![\d.,])(\d{1,5})\s*(?:h(?:rs?|ours?|oras?|eures?)?(?![a-z])|std|stunden?|or[ae]\b|時間)"
 )
-_MINUTES = re.compile(r"(\d{1,5})\s*(?:m(?:ins?|inut\w*)?(?![a-z])|分)")
+_MINUTES = re.compile(r"(?<![\d.,])(\d{1,5})\s*(?:m(?:ins?|inut\w*)?(?![a-z])|分)")
+# "9h05", "1 h 05": after hours, two digits alone are minutes.
+_BARE_MINUTES = re.compile(r"\d\s*h\s*([0-5]\d)$")
 _ISO = re.compile(r"P(?:(\d{1,3})D)?T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:\d+(?:\.\d+)?S)?")
 # "Less than 1 minute", "Moins d'une minute": the shortest there are.
 _UNDER_A_MINUTE = re.compile(r"less than|weniger als|menos de|moins d|meno di|分未満")
@@ -28,7 +30,8 @@ def parse_minutes(value: Any) -> int | None:
 
 
 def _phrase(text: str) -> int | None:
-    hours, minutes = _HOURS.search(text), _MINUTES.search(text)
+    hours = _HOURS.search(text)
+    minutes = _MINUTES.search(text) or _BARE_MINUTES.search(text)
     if hours is None and _UNDER_A_MINUTE.search(text):
         return 1
     total = 60 * int(hours[1]) if hours else 0

@@ -136,7 +136,7 @@ ODDITIES: list[tuple[str, str, Callable[[Listing], object], object]] = [
     # on a series page the place stands above the title, and the series in the address of a button
     (OMNIBUS, "B0947C1NRL",
      lambda x: (x.title, x.series),
-     ("The Godling Chronicles Omnibus", (SeriesPlace("B00MV1DRFQ", "", "1-3"),))),
+     ("The Godling Chronicles Omnibus", (SeriesPlace("B00MV1DRFQ", "The Godling Chronicles", "1-3"),))),
     (OMNIBUS, "B091MNGZVW", lambda x: x.series[0].sequence, "0.5"),
     (CRAFT, "B08VNQFTLJ",
      lambda x: (x.title, x.series[0].sequence),
@@ -144,7 +144,7 @@ ODDITIES: list[tuple[str, str, Callable[[Listing], object], object]] = [
     (CRAFT, "B09NDNRTQS",
      lambda x: (x.series[0].asin, x.series[0].sequence), ("B07X9SNGNZ", "4-6")),
     # a series without places
-    (ARTEM, "B0CJVVCD62", lambda x: x.series, (SeriesPlace("B0CKFGF8TR", "", None),)),
+    (ARTEM, "B0CJVVCD62", lambda x: x.series, (SeriesPlace("B0CKFGF8TR", "City of Artem", None),)),
     # what a listener's own buttons say
     (OMNIBUS, "B0947C1NRL", lambda x: (x.content_type, x.delivery_type),
      ("Product", "MultiPartBook")),

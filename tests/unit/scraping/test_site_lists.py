@@ -226,6 +226,31 @@ def test_a_list_may_show_one_of_its_titles_large() -> None:
     assert parse(page(hero, row()), "us").listed == ("B0000TIDE1",)
 
 
+BUTTON = '<a href="/series/Tides-Audiobooks/B0000TIDES?ref=x">View series</a>'
+
+
+def test_a_page_cut_out_of_its_frame_is_of_the_series_its_buttons_lead_to() -> None:
+    body = page(row("", above="<h2>Book 2</h2>"), row(BUTTON).replace("TIDE1", "TIDE2"))
+    found = parse(body, "au").listings
+    assert [listing.series for listing in found] == [
+        (SeriesPlace("B0000TIDES", "Tides", "2"),), (SeriesPlace("B0000TIDES", "Tides", None),),
+    ]  # fmt: skip
+
+
+def test_a_button_on_a_search_makes_no_series_of_it() -> None:
+    """Proves the guard against one row's button that would put all the others into its series."""
+    body = page(row(""), row(BUTTON).replace("TIDE1", "TIDE2"), count="1 - 2 of 2 results")
+    assert [listing.series for listing in parse(body, "us").listings] == [(), ()]
+
+
+def test_pages_of_older_years_lead_to_series_as_to_products() -> None:
+    for address in ("/pd/Tides-Audiobooks/B0000TIDES", "/series?asin=B0000TIDES&ref=x"):
+        label = f'<li class="seriesLabel">Series: <a href="{address}">Tides</a>, Book 1</li>'
+        listing = read_one(row(label))
+        assert (listing.asin, listing.title) == ("B0000TIDE1", "The Glass Tide")
+        assert listing.series == (SeriesPlace("B0000TIDES", "Tides", "1"),)
+
+
 def test_a_rank_is_no_place_in_a_series() -> None:
     (listing,) = parse(page("<h1>Best sellers</h1>", row("", above="<h2>1.</h2>")), "us").listings
     assert listing.series == ()

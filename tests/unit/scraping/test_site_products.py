@@ -266,6 +266,31 @@ def test_broken_linked_data_costs_itself(broken: object) -> None:
     assert (shown.asin, shown.title) == ("B0000TIDE1", "The Glass Tide")
 
 
+def test_metadata_without_people_leaves_them_to_linked_data() -> None:
+    """Proves the guard against people without a name, who would stand before those who have one."""
+    for said in ({"duration": "10 hrs"}, {"authors": None, "narrators": [{"name": ""}]}):
+        listing = read(page(BOOK, PRODUCT, metadata=[said]))
+        assert [line.name for line in listing.credits] == ["Ada Lund", "Una Roth"]
+
+
+def test_names_in_metadata_may_be_escaped_as_for_a_page() -> None:
+    said = {
+        "authors": [{"name": "Ada L&oslash;nd &amp; Co"}],
+        "publisher": {"name": "Lamp &amp; Oar"},
+        "series": [{"part": "Book 1", "name": "Una&#39;s Tides", "url": "/series/T/B0000TIDES"}],
+        "categories": [{"name": "Epic &amp; Low", "url": "/cat/Fantasy-Audiobooks/11"}],
+    }
+    listing = read(page(body=HERO, head=CANONICAL, metadata=[said]))
+    assert (listing.credits[0].name, listing.publisher) == ("Ada Lønd & Co", "Lamp & Oar")
+    assert listing.series == (SeriesPlace("B0000TIDES", "Una's Tides", "1"),)
+    assert listing.genres == (("11", "Epic & Low"),)
+
+
+def test_a_piece_of_a_page_has_its_title_in_its_heading() -> None:
+    listing = read(f'<div>{LEGACY}<button data-asin="B0000TIDE1"></button></div>'.encode())
+    assert (listing.asin, listing.title) == ("B0000TIDE1", "The Glass Tide")
+
+
 def test_metadata_may_be_escaped_like_text() -> None:
     said = json.dumps(METADATA[0]).replace('"', "&quot;")
     body = f'<adbl-product-metadata><script type="application/json">{said}</script>'

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from catalog.marketplaces import MARKETPLACES
 from scraping.site.dates import parse_date
 from scraping.site.labels import count_in, format_in, names_in, sequence_in, without_label
-from scraping.site.links import author_asin, category_id, is_podcast, product_asin, series_asin
+from scraping.site.links import (
+    author_asin,
+    category_id,
+    is_podcast,
+    product_asin,
+    series_asin,
+    series_title,
+)
 from scraping.site.runtimes import parse_minutes
 
 DAY = dt.date(2026, 5, 12)
@@ -40,6 +47,13 @@ DAY = dt.date(2026, 5, 12)
         ("12 de maio de 2026", "br", DAY),
         ("1er août 2026", "fr", dt.date(2026, 8, 1)),
         ("3. März 2026", "de", dt.date(2026, 3, 3)),
+        ("3 Mrz 2026", "de", dt.date(2026, 3, 3)),
+        ("Mar 3, 2026", "us", dt.date(2026, 3, 3)),
+        # days of the week that begin like a month
+        ("martes, 12 de mayo de 2026", "es", DAY),
+        ("mardi 12 mai 2026", "fr", DAY),
+        ("mar. 12 mai 2026", "fr", DAY),
+        ("martedì 12 maggio 2026", "it", DAY),
         ("2026-05-12T07:00:00Z", "us", DAY),
         # only the other order makes a day
         ("05-21-26", "uk", dt.date(2026, 5, 21)),
@@ -84,6 +98,8 @@ def test_no_day(text: str) -> None:
         ("56分", 56),
         ("9h 3m", 543),
         ("9h3m", 543),
+        ("9h03", 543),
+        ("9 h 03", 543),
         ("PT62H48M", 3768),
         ("PT45M", 45),
         ("P1DT2H", 1560),
@@ -100,7 +116,8 @@ def test_lengths(said: object, minutes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "PT", "0 hrs", "long", None, [], True, 0, -5, 1e300, "9" * 99]
+    "said",
+    ["9.5 hours", "1,234 hrs", "", "PT", "0 hrs", "long", None, [], True, 0, -5, 1e300, "9" * 99],
 )
 def test_no_length(said: object) -> None:
     assert parse_minutes(said) is None
@@ -128,6 +145,14 @@ def test_no_length(said: object) -> None:
         ("4, Dramatized Adaptation", "4, Dramatized Adaptation"),
         ("ファーストシーズン : 1", "ファーストシーズン : 1"),
         ("Bookish 1", "Bookish 1"),
+        ("Titolo 3", "3"),
+        ("Título 3", "3"),
+        ("N.º 3", "3"),
+        ("Bände 1-3", "1-3"),
+        ("(Book 3)", "3"),
+        (" (", None),
+        (") ; ", None),
+        ("Book 3 (Part 1)", "3 (Part 1)"),
         (" , ", None),
         ("", None),
         (None, None),
@@ -201,6 +226,8 @@ def test_addresses() -> None:
     assert author_asin("/author/B001IGFHW6") == "B001IGFHW6"
     assert author_asin("/search?searchAuthor=Ada+Lund") is None
     assert series_asin("/series/Hilda-Audiobooks/B09XVJ7ZSV") == "B09XVJ7ZSV"
+    assert series_asin("https://www.audible.com/series?ref=x&asin=B09XVJ7ZSV") == "B09XVJ7ZSV"
+    assert series_asin("/pd/Hilda-Audiobooks/B09XVJ7ZSV") is None
     assert (
         category_id("/cat/Literature-Fiction/Classics-Audiobooks/18574449011?x=1") == "18574449011"
     )
@@ -209,6 +236,29 @@ def test_addresses() -> None:
     assert is_podcast("/pd/Moriarty-Podcast/B0B2DZBVRR")
     assert is_podcast("/podcast/Moriarty/B0B2DZBVRR")
     assert not is_podcast("/pd/The-Podcast-Murders-Audiobook/B0B2DZBVRR")
+
+
+@pytest.mark.parametrize(
+    ("address", "title"),
+    [
+        ("/series/City-of-Glass-Audiobooks/B09XVJ7ZSV?ref=x", "City of Glass"),
+        ("/series/Die-Glasflut-Hoerbuecher/B09XVJ7ZSV", "Die Glasflut"),
+        ("/series/La-Maree-Livres-Audio/B09XVJ7ZSV", "La Maree"),
+        ("/series/La-Marea-Audiolibri/B09XVJ7ZSV", "La Marea"),
+        ("/series/La-Marea-Audiolibros/B09XVJ7ZSV", "La Marea"),
+        ("/series/A-Mare-Audiolivros/B09XVJ7ZSV", "A Mare"),
+        ("/series/%E6%BD%AE-%E3%82%AA%E3%83%BC%E3%83%87%E3%82%A3%E3%82%AA%E3%83%96%E3%83%83%E3%82%AF"
+         "/B09XVJ7ZSV", "潮"),
+        ("/series/Audiobooks/B09XVJ7ZSV", "Audiobooks"),
+        ("/series/B09XVJ7ZSV", ""),
+        ("/pd/City-of-Glass-Audiobook/B09XVJ7ZSV", ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_the_address_of_a_series_says_the_words_of_its_title(
+    address: str | None, title: str
+) -> None:
+    assert series_title(address) == title
 
 
 @given(st.text(max_size=60), st.sampled_from(sorted(MARKETPLACES)))
