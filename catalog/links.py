@@ -9,6 +9,7 @@ then the names alone.
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ from catalog.records import Row
 from catalog.series_groups import group_series
 from catalog.watch_queries import refresh_authors, refresh_series
 from stalkerr import locks, sql
+
+_BARE = re.compile(r"[A-Za-z0-9 ]*")
+_IN_ADDRESSES = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
 
 def link_people(changes: Mapping[Row, Change], now: dt.datetime) -> None:
@@ -116,6 +120,7 @@ def link_series(changes: Mapping[Row, Change]) -> None:
             "asin": place.asin,
             "title": place.title,
             "title_key": name_key(place.title),
+            "bare_keys": _bare_keys(place.title),
             "sequence": place.sequence or "",
             "position": sequence_position(place.sequence or ""),
         }
@@ -128,7 +133,7 @@ def link_series(changes: Mapping[Row, Change]) -> None:
         """
         WITH said AS (
             SELECT * FROM jsonb_to_recordset(%(places)s) AS n(marketplace text, asin text, title text,
-                                                              title_key text)
+                                                              title_key text, bare_keys text[])
         ), new AS (
             INSERT INTO series (marketplace, asin, title, title_key)
             SELECT DISTINCT ON (n.marketplace, n.asin) n.marketplace, n.asin, n.title, n.title_key
@@ -138,11 +143,12 @@ def link_series(changes: Mapping[Row, Change]) -> None:
             ORDER BY n.marketplace, n.asin
             ON CONFLICT DO NOTHING
             RETURNING title_key, asin
-        ), named AS (  -- a page without a heading met it first
+        ), named AS (  -- a page without a heading met it first, and had at most its address
             UPDATE series s SET title = n.title, title_key = n.title_key
             FROM said n
             WHERE s.marketplace = n.marketplace AND s.asin = n.asin
-              AND s.title = '' AND n.title <> ''
+              AND (s.title = '' AND n.title <> '' OR s.title !~ '[^[:alnum:] ]'
+                   AND replace(s.title_key, ' ', '') = ANY (n.bare_keys))
         )
         SELECT title_key, asin FROM new
         UNION
@@ -176,6 +182,13 @@ def link_series(changes: Mapping[Row, Change]) -> None:
     )
     if places:
         _group(changes, met={asin for _, asin in found})
+
+
+def _bare_keys(title: str) -> list[str]:
+    """The keys, without blanks, that addresses leave of a title; none where they leave it all."""
+    if _BARE.fullmatch(title):
+        return []
+    return [name_key(text).replace(" ", "") for text in (title, title.translate(_IN_ADDRESSES))]
 
 
 def _group(changes: Mapping[Row, Change], *, met: set[str]) -> None:

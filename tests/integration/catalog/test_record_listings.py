@@ -373,6 +373,23 @@ def test_a_series_that_had_no_title_gets_one(now: dt.datetime) -> None:
     assert Series.objects.get().title == "The Long Winter"
 
 
+@pytest.mark.parametrize(
+    ("met", "said"),
+    [("Kellys Magic", "Kelly's Magic"), ("Die Koenigsmoerder", "Die Königsmörder")],
+)
+def test_a_series_known_by_its_address_gets_its_title_for_good(
+    met: str, said: str, now: dt.datetime
+) -> None:
+    """Proves the guard that keeps a title which says more than the address of its page."""
+    asin = make_asin()
+    for title, hours in ((met, 0), (said, 1), (met, 2), ("Another Winter", 3)):
+        place = SeriesPlace("B0SERIES78", title, "1")
+        later = now + hours * dt.timedelta(hours=1)
+        listing = make_listing(asin=asin, series=[place], runtime_minutes=600 + hours)
+        record_listings(listings=[listing], fetched_at=later, now=later)
+    assert Series.objects.get().title == said
+
+
 def test_what_only_keeps_a_place_is_announced_once_there_is_a_book(now: dt.datetime) -> None:
     place = make_listing(narrators=(), undated=True)
     assert record(place, now) == []
