@@ -91,8 +91,8 @@ def _storable(value: Any) -> Any:
 
 
 def _records(answer: Any) -> tuple[list[Any], int | None]:
-    if isinstance(answer, list) and any(map(_is_product, answer)):
-        return answer, None
+    if isinstance(answer, list):
+        return _listed_records(answer), None
     if not isinstance(answer, dict):
         raise UnreadableAnswerError("no answer of the catalogue")
     for name in _ONE:
@@ -102,6 +102,16 @@ def _records(answer: Any) -> tuple[list[Any], int | None]:
         if isinstance(answer.get(name), list):
             return answer[name], fields.integer(answer.get("total_results"))
     return _other_records(answer)
+
+
+def _listed_records(answers: list[Any]) -> list[Any]:
+    """Of a list of products, as some programs keep a library, or of several answers."""
+    if any(map(_is_product, answers)):
+        return answers
+    kept = [each for each in _dicts(answers) if any(each.get(name) for name in (*_ONE, *_MANY))]
+    if not kept:
+        raise UnreadableAnswerError("no answer of the catalogue")
+    return [record for each in kept for record in _records(each)[0]]
 
 
 def _other_records(answer: Record) -> tuple[list[Any], int | None]:

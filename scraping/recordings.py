@@ -1,6 +1,7 @@
 """What a recorded answer or page of a store yields, asking nobody. Pure."""
 
 import re
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,10 @@ _THROTTLE = re.compile(
     re.IGNORECASE,
 )
 _NOTHING = Page()
+_GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_LARGEST = 50_000_000  # bytes that an archive may hold
 _HEAD = 20_000  # bytes in which a page says what it is
 
 
@@ -36,20 +41,47 @@ class Reading:
 def read(body: bytes, marketplace: str, source: str | None = None) -> Reading:
     """Read by the named source, else by what the body looks like."""
     try:
+        body = _plain(body)
         page = SOURCES[source or source_of(body)].parse(body, marketplace)
     except (StoreError, UnreadableAnswerError) as error:
         if _THROTTLE.search(body[:_HEAD].decode("utf-8", "replace")):
             return Reading("throttled")
-        refused = isinstance(error, StoreError)
-        told = f"the store refused the question: {error}" if refused else str(error)
-        return Reading("failed", error=told, broken=not refused)
+        return _failed(error, body)
     return Reading("absent" if page.stubs and not page.listings else "found", page)
+
+
+def _failed(error: Exception, body: bytes) -> Reading:
+    if isinstance(error, StoreError):
+        return Reading("failed", error=f"the store refused the question: {error}")
+    is_binary = not body.startswith(_GZIP) and _CONTROLS.search(body[:_HEAD])
+    return Reading("failed", error="not a text" if is_binary else str(error), broken=True)
 
 
 def source_of(body: bytes) -> str:
     """The source for such a body: pages begin with a tag, answers of the API never do."""
     start = body[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     return "audible_html" if start == b"<" else "audible_api"
+
+
+def _plain(body: bytes) -> bytes:
+    """A body as a store sends it, of one that was kept packed, or in another encoding."""
+    if body.startswith(_GZIP):
+        body = _unpacked(body)
+    if body.startswith(_UTF_16):
+        return body.decode("utf-16", "replace").encode("utf-8", "replace")
+    return body
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Of gzip; raises UnreadableAnswerError where it is broken or beyond measure."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        unpacked = unpacker.decompress(body, _LARGEST)
+    except zlib.error as error:
+        raise UnreadableAnswerError("a broken archive") from error
+    if not unpacker.eof:
+        raise UnreadableAnswerError("a broken archive, or one too large")
+    return unpacked
 
 
 def describe(listing: Listing) -> dict[str, Any]:

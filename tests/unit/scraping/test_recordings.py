@@ -1,4 +1,6 @@
+import gzip
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -89,6 +91,41 @@ def test_every_body_has_an_outcome(body: bytes, outcome: str, broken: bool) -> N
 )
 def test_a_body_shows_which_source_reads_it(body: bytes, source: str) -> None:
     assert source_of(body) == source
+
+
+@pytest.mark.parametrize(
+    "kept", [gzip.compress, lambda body: body.decode().encode("utf-16")], ids=["gzip", "utf-16"]
+)
+def test_a_recording_may_be_kept_packed_or_in_another_encoding(
+    kept: Callable[[bytes], bytes],
+) -> None:
+    assert read(kept(answer(TIDE)), "us").page.listed == ("B000TIDE01",)
+    told = b"<html><head><title>503 - Service Unavailable Error</title></head></html>"
+    assert read(kept(told), "us").outcome == "throttled"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (gzip.compress(answer(TIDE))[:-12], "a broken archive, or one too large"),
+        (b"\x1f\x8b" + answer(TIDE), "a broken archive"),
+        (gzip.compress(bytes(50_000_001)), "a broken archive, or one too large"),
+        (b"%PDF-1.4\n\x00\xff\x01", "not a text"),
+        (answer(TIDE).decode().encode("utf-16-le"), "not a text"),
+    ],
+    ids=["cut", "damaged", "bomb", "pdf", "utf-16 without mark"],
+)
+def test_what_is_no_text_is_called_so(body: bytes, said: str) -> None:
+    """Proves the guard against an archive that would fill the memory."""
+    reading = read(body, "us")
+    assert (reading.outcome, reading.broken, reading.error) == ("failed", True, said)
+
+
+def test_several_answers_may_be_kept_in_one_list() -> None:
+    one, many = {"product": TIDE}, {"products": [{**TIDE, "asin": "B000TIDE02"}]}
+    body = json.dumps([one, {"message": "refused"}, many, 7]).encode()
+    assert read(body, "us").page.listed == ("B000TIDE01", "B000TIDE02")
+    assert read(b'[{"message": "refused"}]', "us").broken
 
 
 def test_a_named_source_is_taken_at_its_word() -> None:
