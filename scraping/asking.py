@@ -4,8 +4,6 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from django.conf import settings
 
@@ -56,17 +54,10 @@ class Asker:
         self.plain = False  # the store refused the full question once: ask for less
         self.fetched_at = clock()
         self.ending: Ending | None = None
-
-    def __enter__(self) -> Self:
         self._session = open_session()
-        return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Nothing more is asked: see contextlib.closing."""
         self._session.close()
 
     def ask(self, query: Query) -> Progress | Absent | None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any, cast
 
 from django.conf import settings
@@ -13,19 +13,17 @@ from catalog.services import note_pages_read, record_listings
 from scraping import politeness
 from scraping.asking import Asker, Ending
 from scraping.belonging import belonging
-from scraping.missing import look_for_missing
+from scraping.missing import CONTROLS, look_for_missing
 from scraping.models import Target, Visit
 from scraping.outcomes import Absent
 from scraping.sources.base import Pass, Progress, Query, QueryKind
-from scraping.sources.registry import DEFAULT, PAGES
+from scraping.sources.registry import DEFAULT, PAGES, SOURCES
 
 BATCH = 50
 # A pass cut short longer ago than this is begun anew: what it saw is no longer one picture.
 RESUME_WITHIN = dt.timedelta(hours=1)
 # So many titles' own pages are read in one visit to fill gaps.
 MAX_GAPS = 2
-# Of the titles the store showed lately, so many are asked for before it counts as blind.
-CONTROLS = 3
 
 
 class Trip:
@@ -65,7 +63,7 @@ class Trip:
 
     def _go(self, source: str) -> Ending | None:
         with ExitStack() as stack:
-            asker = stack.enter_context(self._asker(source))
+            asker = stack.enter_context(closing(self._asker(source)))
             stack.callback(self._count_pages, asker)
             absent = self._read(asker)
             if asker.ending:
@@ -100,7 +98,7 @@ class Trip:
 
     def _start(self) -> Pass:
         self.kept = set()
-        return self._asker(self.source).source.start(self.query)
+        return SOURCES[self.source].start(self.query)
 
     def _resume(self) -> Pass:
         """Where an earlier visit was cut short, if that was lately and by the same source."""
@@ -201,7 +199,7 @@ class Trip:
         gaps = gap_asins(marketplace=marketplace, asins=self.kept, now=self.clock(), limit=MAX_GAPS)
         if not gaps:
             return
-        with self._asker(PAGES) as asker:
+        with closing(self._asker(PAGES)) as asker:
             for asin in gaps:
                 answer = asker.ask(Query(marketplace, "asin", asin))
                 if answer is None:

@@ -6,6 +6,7 @@ Says `ready`, then the words of each question that was answered with "leave me a
 import datetime as dt
 import sys
 import time
+from contextlib import closing
 from itertools import count
 
 from scraping.asking import Asker, Ending
@@ -25,7 +26,9 @@ COMMAND = (
 def ask_for_ever() -> None:
     """Ask by the very code that visits ask by, each time something else, until it is stopped."""
     number = sys.argv[1]
-    with Asker(source="audible_api", marketplace=MARKETPLACE, clock=_now, renew=_renew) as asker:
+    with closing(
+        Asker(source="audible_api", marketplace=MARKETPLACE, clock=_now, renew=_renew)
+    ) as asker:
         _say("ready")
         for turn in count():
             words = f"guest{number}x{turn}"

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -309,7 +310,7 @@ def test_the_breaker_is_in_the_path_of_every_visit(
         emulator.throttle("us", retry_after=0)
     else:
         emulator.break_(trouble, "us")
-    with Asker(source=API, marketplace="us", clock=_now, renew=lambda: True) as asker:
+    with closing(Asker(source=API, marketplace="us", clock=_now, renew=lambda: True)) as asker:
         for number in range(8):
             assert asker.ask(Query("us", "keyword", f"words {number}")) is None
     assert len(emulator.requests) == asker.pages == pace.STORE_BREAKER_FAILURES
