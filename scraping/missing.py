@@ -19,6 +19,9 @@ from scraping.sources.base import Progress, Query
 
 # Of the titles a pass misses, so many are asked for alone in one visit.
 MAX_LOOKS = 5
+# Of the titles the store showed lately, so many are asked for before it counts as blind: some of
+# those may be gone as well.
+CONTROLS = 3
 BATCH = 50
 
 Store = Callable[[Asker, list[Listing]], None]
@@ -81,4 +84,4 @@ def _ask_for_each(asker: Asker, asins: list[str], store: Store) -> list[str]:
 
 
 def _control_is_shown(asker: Asker, gone: list[str]) -> bool:
-    return asker.vouch(control_asins(marketplace=asker.marketplace, excluded=gone, limit=1))
+    return asker.vouch(control_asins(marketplace=asker.marketplace, excluded=gone, limit=CONTROLS))

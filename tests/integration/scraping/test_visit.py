@@ -129,7 +129,7 @@ def test_a_stub_alone_withdraws_nothing_while_the_control_is_a_stub_too(
         news = services.visit(
             target_id=target.id, claim_no=claimed.claim_no, clock=only_listings_are_whole
         )
-        assert len(emulator.requests) == asked + 3  # the listing, the title alone, the control
+        assert len(emulator.requests) == asked + 5  # the listing, the title alone, three controls
         assert news == ()
         emulator.heal("us")
 
