@@ -87,7 +87,10 @@ _VOLUME_RANGE = re.compile(
     rf"{_VOLUMES}\s*({_COUNT})(?:,\s*\d{{1,3}})*{_TO}(?:{_VOLUMES}|#)?\s*({_COUNT})(?![\w%])"
 )
 _KANJI_RANGE = re.compile("(\\d{1,3})\\s*[巻卷冊]?\\s*-\\s*(\\d{1,3})\\s*[巻卷冊]")
-_SEQUENCE_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|to|&|and)\s*(\d+(?:\.\d+)?)")
+_SEQUENCE_RANGE = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(?:-|&|\b(?:to|and|bis|und|a|et|al|y|e|ate)\b)\s*(\d+(?:\.\d+)?)"
+)
+_SEQUENCE_LIST = re.compile(r"\d{1,3}(?:\s*,\s*\d{1,3})+")
 _MANY = r"(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|twelve|zwei|drei|vier|funf|sechs)"
 _WHOLE = (
     r"(?:series|serie|seriale|reihe|trilogy|trilogie|trilogia|duology|duologie|dilogie|bilogia|quartet|tetralogy"
@@ -218,7 +221,12 @@ def _is_trilogy(texts: Sequence[str]) -> bool:
 
 
 def _is_range(sequence: str) -> bool:
-    found = _SEQUENCE_RANGE.search(plain(sequence))
+    """Such as "1-3.5" or "1, 2, 3"; "1,5" is a decimal of some countries."""
+    place = plain(sequence)
+    if _SEQUENCE_LIST.fullmatch(place):
+        first, second = (int(number) for number in place.split(",")[:2])
+        return second == first + 1
+    found = _SEQUENCE_RANGE.search(place)
     return found is not None and Decimal(found[1]) < Decimal(found[2])
 
 

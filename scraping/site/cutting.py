@@ -63,7 +63,7 @@ _JUNK = etree.XPath(
 # Buttons say what kind of product they play.
 _PLAYERS = etree.XPath(".//*[@contentdeliverytype and @asin]")
 _SERIES_LINKS = etree.XPath(".//a[contains(@href, '/series')]/@href")
-_LINKED_DATA = etree.XPath("//script[@type='application/ld+json']")
+_LINKED_DATA = etree.XPath("//script[contains(@type, 'ld+json')]")
 _METADATA = etree.XPath(f"//adbl-product-metadata[not({_ASIDE})]//script")
 _ADDRESS = etree.XPath(
     "string((//link[@rel='canonical']/@href | //meta[@property='og:url']/@content)[1])"

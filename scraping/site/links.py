@@ -6,7 +6,10 @@ from urllib.parse import unquote, urlsplit
 from catalog.normalise import clean
 from scraping import fields
 
-_PRODUCT = re.compile(r"/(?:pd|podcasts?|episodes?)/(?:(?P<slug>[^/]+)/)?(?P<asin>[0-9A-Z]{10})/?$")
+_PRODUCT = re.compile(
+    r"/(?:pd/(?:[^/]+/){0,3}?|(?:podcasts?|episodes?)/)"
+    r"(?:(?P<slug>[^/]+)/)?(?P<asin>[0-9A-Z]{10})/?$"
+)
 _SLUG_OF_PODCAST = re.compile(r"(?:^|-)(?:podcasts?|ポッドキャスト)(?:-\w+)?$", re.IGNORECASE)
 _AUTHOR = re.compile(r"/author/(?:[^/]+/)?([0-9A-Z]{10})/?$")
 _SERIES = re.compile(r"/(?:series|podcasts?/series)/(?:[^/]+/)?([0-9A-Z]{10})/?$")
@@ -22,7 +25,7 @@ _CATEGORY = re.compile(r"/cat/(?:.+/)?(\d+)/?$")
 
 
 def product_asin(address: str | None) -> str | None:
-    """Of `/pd/<slug>/<ASIN>` or `/pd/<ASIN>`."""
+    """Of `/pd/<slug>/<ASIN>` or `/pd/<ASIN>`; once there were categories before the slug."""
     found = _PRODUCT.search(_path(address))
     return fields.asin(found["asin"]) if found else None
 

@@ -216,6 +216,8 @@ def test_it_reads_nothing_into_a_title(text: str) -> None:
         ("Glass Tide", None, ["1-3.5"], "omnibus"),
         ("Glass Tide", None, ["Book 1\u20133"], "omnibus"),
         ("Glass Tide", None, ["1 & 2"], "omnibus"),
+        ("Glass Tide", None, ["1, 2, 3"], "omnibus"),
+        ("Glass Tide", None, ["1 bis 3"], "omnibus"),
         ("Glass Tide", None, ["2", "1-3"], "omnibus"),
         ("Glass Tide", None, ["0.5"], "single"),
         ("Glass Tide", None, ["1,5"], "single"),

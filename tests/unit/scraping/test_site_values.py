@@ -221,6 +221,8 @@ def test_addresses() -> None:
     assert product_asin("/pd/Holly-Audiobook/B0BSY3PTSV?ref=a_search") == "B0BSY3PTSV"
     assert product_asin("https://www.audible.de/pd/B0BSY3PTSV") == "B0BSY3PTSV"
     assert product_asin("/us/pd/ABCDEFGHIJ/164880571X") == "164880571X"
+    assert product_asin("/pd/Mysteries-Thrillers/Holly-Audiobook/B0BSY3PTSV") == "B0BSY3PTSV"
+    assert product_asin("/podcast/series/Holly/B0BSY3PTSV") is None
     assert product_asin("/pd/Holly-Audiobook") is None
     assert author_asin("/author/Luis-Garc%C3%ADa-Rey/B0BPHSF59B?ref=x") == "B0BPHSF59B"
     assert author_asin("/author/B001IGFHW6") == "B001IGFHW6"
