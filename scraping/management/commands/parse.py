@@ -48,11 +48,17 @@ class Command(BaseCommand):
             reading = Reading("failed", error=error.strerror or str(error), broken=True)
         lines = _objects(name, reading) if options["json"] else _table(name, reading)
         for line in lines:
-            self.stdout.write(line)
+            self.stdout.write(_as_taken(line, getattr(self.stdout, "encoding", None)))
         self.stdout.flush()
         if reading.broken:
             self.stderr.write(f"{name}: {reading.error}")
         return reading.broken
+
+
+def _as_taken(line: str, encoding: str | None) -> str:
+    """What the output can show of a line; some terminals know no letters but the plainest."""
+    encoding = encoding or "utf-8"
+    return line.encode(encoding, "replace").decode(encoding)
 
 
 def _body(name: str) -> bytes:

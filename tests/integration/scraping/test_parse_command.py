@@ -23,12 +23,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def parse(folder: Path, *arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+def parse(
+    folder: Path, *arguments: str, text: str = "", encoding: str = "utf-8"
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(  # noqa: S603 (our own command)
         [sys.executable, ROOT / "manage.py", "parse", *arguments, "--marketplace", "us"],
         cwd=folder,
         env={
             "PATH": "",
+            "PYTHONIOENCODING": encoding,
             "VAR_DIR": str(folder / "var"),
             "DJANGO_SETTINGS_MODULE": "stalkerr.settings.local",
         },
@@ -83,6 +86,15 @@ def test_people_get_a_table_and_may_pipe(folder: Path) -> None:
     assert run.returncode == 0
     assert "-: found, 1 title\n" in run.stdout
     assert "B000TIDE01  2026-03-01" in run.stdout
+
+
+def test_a_terminal_of_few_letters_shows_what_it_can(folder: Path) -> None:
+    """Proves the guard in what is written: one accent would end the run."""
+    (folder / "tide.json").write_text(json.dumps({"product": {**TIDE, "title": "Marée"}}))
+    run = parse(folder, "tide.json", "one.json", encoding="ascii")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "Mar?e" in run.stdout
+    assert "Glass Tide" in run.stdout
 
 
 def test_it_starts_no_server(folder: Path) -> None:
