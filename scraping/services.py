@@ -171,9 +171,11 @@ def _let_go(target_id: int, is_first_pass: bool, now: dt.datetime) -> brake.LetG
     ((usual,),) = sql.rows(
         """
         SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY events), 0) FROM visits
-        WHERE target_id = %s AND finished_at > %s AND NOT braked
+        WHERE target_id = %(id)s AND finished_at > %(since)s AND NOT braked
+          -- a first pass brings whatever there is
+          AND id > (SELECT min(id) FROM visits WHERE target_id = %(id)s AND complete)
         """,
-        [target_id, now - USUAL],
+        {"id": target_id, "since": now - USUAL},
     )
     most = brake.most_news(usual)
     return brake.let_go(held_by=target_id, most=most, is_first_pass=is_first_pass, now=now)

@@ -68,6 +68,17 @@ def test_a_first_pass_may_bring_much(alice: User, emulator: Emulator, clock: Clo
     assert visit_all(clock) == ["announced"] * 60
 
 
+def test_what_a_first_pass_brought_is_not_usual(
+    alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    """Proves the guard of the first pass: it would loosen the brake for a month."""
+    announce(emulator, 60)
+    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    visit_all(clock)
+    announce(emulator, 51)
+    assert visit_all(clock) == []
+
+
 def test_the_operators_are_told_of_the_brake_once(
     watch: Watch, emulator: Emulator, clock: Clock
 ) -> None:
