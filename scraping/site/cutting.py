@@ -17,7 +17,7 @@ from bs4.exceptions import ParserRejectedMarkup
 from lxml import etree
 
 from scraping.pages import UnreadableAnswerError
-from scraping.site.links import product_asin
+from scraping.site.links import product_asin, series_asin
 
 Record = dict[str, Any]
 
@@ -114,7 +114,8 @@ def cut(body: bytes) -> Cuts:
     linked_data = tuple(_json_of(_LINKED_DATA(tree)))
     address = str(_ADDRESS(tree))
     rows = _ROWS(tree)
-    if _is_about_one(linked_data, address) or (_HERO(tree) and not rows):
+    is_series = bool(rows and series_asin(address))
+    if (_is_about_one(linked_data, address) and not is_series) or (_HERO(tree) and not rows):
         return Cuts(
             product=_piece(tree, _OF_PRODUCT(tree)),
             linked_data=linked_data,

@@ -208,6 +208,12 @@ def test_the_series_that_was_asked_for_is_the_page_s() -> None:
     assert listing.series == (SeriesPlace("B0000ASKED", "Tides", "2"),)
 
 
+def test_a_series_of_one_may_describe_that_one_as_a_product_page_does() -> None:
+    linked = '<script type="application/ld+json">{"@type": "Audiobook", "name": "Tide"}</script>'
+    (listing,) = parse(series_page(row(""), head=CANONICAL + linked), "us").listings
+    assert (listing.asin, listing.series[0].asin) == ("B0000TIDE1", "B0000TIDES")
+
+
 def test_a_row_without_a_place_is_in_the_series_all_the_same() -> None:
     (listing,) = parse(series_page(row("")), "us").listings
     assert listing.series == (SeriesPlace("B0000TIDES", "Tides", None),)
