@@ -167,7 +167,7 @@ def give_own_work(audiobook: Audiobook) -> int | None:
     Audiobook.objects.filter(id=audiobook.id).update(
         work=new, traits=Func(F("traits"), Value(REISSUE), function="array_remove")
     )
-    ReleaseEvent.objects.filter(
+    ReleaseEvent.objects.not_dropped().filter(
         audiobook__work__in=[old, new],
         audiobook__out_at=None,
         kind=ReleaseEvent.Kind.ANNOUNCED,

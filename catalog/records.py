@@ -158,13 +158,18 @@ def update_facts(
                 runtime_minutes int, genres jsonb, metadata jsonb, match_keys text[], folded text,
                 fingerprint text, revision int, title_words text, other_words text, is_out boolean,
                 kind text, voice text, traits text[], provenance text, work_keys text[])
-        ), again AS (
-            UPDATE release_events e SET fanned_out_at = NULL, fanned_through = 0
-            FROM n JOIN audiobooks old ON old.id = n.id
-            WHERE e.audiobook_id = n.id AND e.kind = 'announced' AND NOT n.is_out
+        ), heard AS MATERIALIZED (  -- but for what a person dropped (catalog/brake.py)
+            SELECT e.id FROM n JOIN audiobooks old ON old.id = n.id
+            JOIN release_events e ON e.audiobook_id = n.id
+            WHERE e.kind = 'announced' AND NOT n.is_out
+              AND NOT (e.fanned_through = 0 AND e.fanned_out_at IS NOT NULL)
               AND EXISTS (SELECT FROM unnest(n.match_keys) k
                           WHERE k ~ '^(author|series|narrator|publisher|genre)[:~]'
                             AND NOT k = ANY(old.match_keys))
+            ORDER BY e.id FOR NO KEY UPDATE OF e
+        ), again AS (
+            UPDATE release_events e SET fanned_out_at = NULL, fanned_through = 0
+            FROM heard WHERE e.id = heard.id
         )
         UPDATE audiobooks a SET {columns},
             genres = n.genres, metadata = n.metadata, match_keys = n.match_keys, folded = n.folded,

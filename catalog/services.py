@@ -189,13 +189,18 @@ def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
                 RETURNING a.id, a.revision, a.release_date
             )
             INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, found_late,
-                                        unconfirmed, fanned_through)
-            SELECT id, 'out_now', revision, %(now)s, release_date, false, true, 0 FROM out_now
-            RETURNING id
+                                        unconfirmed, fanned_through, held_by, braked_at)
+            SELECT o.id, 'out_now', o.revision, %(now)s, o.release_date, false, true, 0, b.held_by,
+                   CASE WHEN b.held_by IS NOT NULL THEN %(now)s::timestamptz END
+            FROM out_now o
+            -- of a title that waits for a person, this waits as well (catalog/brake.py)
+            LEFT JOIN LATERAL (SELECT held_by FROM release_events e
+                               WHERE e.audiobook_id = o.id AND e.braked_at IS NOT NULL LIMIT 1) b ON true
+            RETURNING id, held_by IS NULL
             """,
             {"marketplace": marketplace, "day": day, "now": now},
         )
-    return [event_id for (event_id,) in found]
+    return [event_id for event_id, is_told in found if is_told]
 
 
 def publish_events() -> int:
@@ -208,10 +213,14 @@ def publish_events() -> int:
         lock("publish_events")
         return sql.count(
             """
+                WITH unpublished AS MATERIALIZED (  -- whoever locks several does it in this order
+                    SELECT id FROM release_events WHERE published_seq IS NULL AND held_by IS NULL
+                    ORDER BY id FOR NO KEY UPDATE
+                )
                 UPDATE release_events e SET published_seq = n.seq
                 FROM (SELECT id, row_number() OVER (ORDER BY id)
                              + coalesce((SELECT max(published_seq) FROM release_events), 0) AS seq
-                      FROM release_events WHERE published_seq IS NULL AND held_by IS NULL) n
+                      FROM unpublished) n
                 WHERE e.id = n.id
                 """
         )

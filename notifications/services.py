@@ -148,7 +148,9 @@ def _give_back(delivery: Delivery) -> None:
     if event is None:
         return
     Told.objects.filter(event=event, channel_id=delivery.channel_id).delete()
-    same = ReleaseEvent.objects.filter(audiobook__work_id=event.audiobook.work_id, kind=event.kind)
+    same = ReleaseEvent.objects.not_dropped().filter(
+        audiobook__work_id=event.audiobook.work_id, kind=event.kind
+    )
     Refan.objects.bulk_create(
         [
             Refan(event_id=event_id, user_id=delivery.user_id)

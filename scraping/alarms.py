@@ -20,14 +20,7 @@ def sound(*, target: Target, visit: Visit, now: dt.datetime) -> None:
     `target` is as it was before the visit.
     """
     if visit.braked:
-        _say(
-            f"braked:{target.id}:{visit.id}",
-            f"Too much news at once: {target}",
-            f"A visit to {target} brought {visit.events} pieces of news, far more than ever. Nobody"
-            " is told of them before somebody says so: look at them in the admin (release events,"
-            ' filter "held") and tell them, or let them count as told.',
-            now,
-        )
+        say_braked(str(target), f"{target.id}:{visit.id}", visit.events, now)
     if visit.outcome == Visit.Outcome.FAILED and _is_blind(target, visit):
         _say(
             f"blind:{target.marketplace}:{now.date()}",
@@ -36,6 +29,18 @@ def sound(*, target: Target, visit: Visit, now: dt.datetime) -> None:
             " It is asked again, more and more rarely; nothing is told or forgotten meanwhile.",
             now,
         )
+
+
+def say_braked(target: str, visit: str, events: int, now: dt.datetime) -> None:
+    """Say that the news of a visit waits for a person."""
+    _say(
+        f"braked:{visit}",
+        f"Too much news at once: {target}",
+        f"A visit to {target} brought {events} pieces of news, far more than ever. Nobody"
+        " is told of them before somebody says so: look at them in the admin (release events,"
+        ' filter "held") and tell them, or let them count as told.',
+        now,
+    )
 
 
 def _is_blind(target: Target, visit: Visit) -> bool:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -14,12 +15,15 @@ from catalog.questions import rhythm
 from catalog.watching import activate
 from scraping import alarms, cadence
 from scraping.models import Target, Visit
-from scraping.visiting import Trip
+from scraping.visiting import RESUME_WITHIN, Trip
 from stalkerr import sql
 
 Clock = Callable[[], dt.datetime]
 # How far back a target's visits say how much news is usual.
 USUAL = dt.timedelta(days=30)
+LOOKED_AT = 2000  # visits at most: more than there are in so many days
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,17 @@ def visit(*, target_id: int, claim_no: int, clock: Clock) -> tuple[int, ...]:
     if target is None or target.lease_expires_at is None:
         return ()
     trip = Trip(target=target, clock=clock, renew=lambda: _renew(target, clock()))
-    trip.go()
+    _go(trip)
     return _settle(target, trip, clock())
+
+
+def _go(trip: Trip) -> None:
+    """An answer that trips us is a failed visit: else its target would come first for ever."""
+    try:
+        trip.go()
+    except Exception as error:  # noqa: BLE001 (written down, and told to the operators)
+        _log.exception("visit_broke", target=str(trip.target))
+        trip.break_off(error)
 
 
 def let_strays_go(*, now: dt.datetime) -> tuple[int, ...]:
@@ -136,7 +149,11 @@ def let_strays_go(*, now: dt.datetime) -> tuple[int, ...]:
             if target and target.lease_expires_at and target.lease_expires_at >= now:
                 continue
             is_first_pass = target is not None and target.completed_at is None
-            event_ids += _let_go(target_id, is_first_pass, now).event_ids
+            let_go = _let_go(target_id, is_first_pass, now)
+            if let_go.braked:
+                visit = f"{target_id}:died:{now:%Y-%m-%dT%H:%M:%S}"
+                alarms.say_braked(str(target or target_id), visit, let_go.braked, now)
+            event_ids += let_go.event_ids
     return event_ids
 
 
@@ -159,7 +176,7 @@ def _settle(target: Target, trip: Trip, now: dt.datetime) -> tuple[int, ...]:
             return ()
         if trip.complete:
             activate(marketplace=target.marketplace, kind=target.kind, query=target.query, now=now)
-        if not trip.pages:
+        if not trip.pages and trip.outcome != Visit.Outcome.FAILED:
             return ()  # nothing was asked: no title was due, or it was nobody's turn
         let_go = _let_go(target.id, target.completed_at is None, now)
         visit = _write_down(target, trip, let_go, now)
@@ -168,17 +185,38 @@ def _settle(target: Target, trip: Trip, now: dt.datetime) -> tuple[int, ...]:
 
 
 def _let_go(target_id: int, is_first_pass: bool, now: dt.datetime) -> brake.LetGo:  # noqa: FBT001
-    ((usual,),) = sql.rows(
-        """
-        SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY events), 0) FROM visits
-        WHERE target_id = %(id)s AND finished_at > %(since)s AND NOT braked
-          -- a first pass brings whatever there is
-          AND id > (SELECT min(id) FROM visits WHERE target_id = %(id)s AND complete)
-        """,
-        {"id": target_id, "since": now - USUAL},
-    )
-    most = brake.most_news(usual)
+    usual, lately = _usual_news(target_id, now)
+    most = brake.most_news(usual) - (0 if is_first_pass else lately)
     return brake.let_go(held_by=target_id, most=most, is_first_pass=is_first_pass, now=now)
+
+
+def _usual_news(target_id: int, now: dt.datetime) -> tuple[int, int]:
+    """How much news is usual for a target's visits, and how much this pass has brought already.
+
+    Visits up to the first complete one say nothing of it, as what they brought was there before;
+    nor do those of this pass.
+    """
+    ((usual, lately),) = sql.rows(
+        """
+        WITH newest AS MATERIALIZED (
+            SELECT * FROM visits WHERE target_id = %(target_id)s ORDER BY id DESC LIMIT %(most)s
+        ), since AS (
+            SELECT min(id) FILTER (WHERE complete) AS first, max(id) FILTER (WHERE complete) AS last
+            FROM newest
+        )
+        SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY events) FILTER (
+                   WHERE id > first AND id <= last AND finished_at > %(since)s AND NOT braked), 0),
+               coalesce(sum(events) FILTER (WHERE id > last AND finished_at > %(pass)s), 0)
+        FROM newest, since
+        """,
+        {
+            "target_id": target_id,
+            "most": LOOKED_AT,
+            "since": now - USUAL,
+            "pass": now - RESUME_WITHIN,
+        },
+    )
+    return usual, lately
 
 
 def _write_down(target: Target, trip: Trip, let_go: brake.LetGo, now: dt.datetime) -> Visit:

@@ -56,10 +56,15 @@ class Trip:
         ending = self._go(self.source)
         if ending and ending.blind and _is_long_blind(self.target.marketplace, self.source):
             self.source = PAGES
-            self.reading = self._start()
+            self.reading = self._resume()
             ending = self._go(PAGES)
         if ending:
             self.outcome, self.detail, self.wait = ending.outcome, ending.detail, ending.wait
+
+    def break_off(self, error: Exception) -> None:
+        """Something went wrong on our side: what was read so far stands."""
+        self.outcome, self.detail = Visit.Outcome.FAILED, f"our error: {type(error).__name__}"
+        self.complete = False
 
     def _go(self, source: str) -> Ending | None:
         with ExitStack() as stack:

@@ -15,6 +15,13 @@ class ReleaseEventQuerySet(models.QuerySet["ReleaseEvent"]):
         """Those a visit brought too many of: a person says whether they are told."""
         return self.exclude(braked_at=None)
 
+    def not_dropped(self) -> Self:
+        """Without those of which a person said that nobody needs to hear them.
+
+        Their fan-out is over and reached nobody; that of all others ends beyond the last user.
+        """
+        return self.exclude(fanned_through=0, fanned_out_at__isnull=False)
+
 
 class ReleaseEvent(models.Model):
     class Kind(models.TextChoices):

@@ -112,7 +112,9 @@ class Target:
 
     completed_at: dt.datetime | None = None
     listed: set[str] = field(default_factory=set)
-    events: list[tuple[dt.datetime, int]] = field(default_factory=list)  # of visits, unless braked
+    # Of visits, unless braked: of passes that are complete, but for the first; of the one under way.
+    events: list[tuple[dt.datetime, int]] = field(default_factory=list)
+    lately: list[tuple[dt.datetime, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -242,6 +244,8 @@ class Model:
         target = self.targets[place]
         still = {asin for asin in target.listed if not self.known[asin].is_withdrawn}
         target.listed = {each.asin for each in titles} | still
+        target.events += target.lately if target.completed_at else []
+        target.lately = []
         target.completed_at = now
         for watch in self.watches:
             if place in watch.places():
@@ -259,7 +263,7 @@ class Model:
             each.is_braked = is_too_much or each in waits
             each.held_by = place if each.is_braked else None
         if is_visit and not any(each.is_braked for each in held):
-            target.events.append((now, len(held)))
+            target.lately.append((now, len(held)))
         return [each for each in held if not each.is_braked]
 
     def _most(self, target: Target, now: dt.datetime) -> int:

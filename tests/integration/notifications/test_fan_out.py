@@ -22,6 +22,7 @@ from tests.people import make_user
 pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
 
 
 def fan_out(now: dt.datetime, chunk: int = 1000) -> None:
@@ -424,11 +425,16 @@ def test_whose_author_or_series_becomes_known_later_is_announced_to_those_who_wa
         make_channel(user)
     make_watch(alice, "Tides", kind="series", asin="B0SERIES01", now=now)
     make_watch(bob, "glass", kind="keyword", now=now)
-    asin = make_audiobook(now=now + HOUR, title="Glass Tide", authors=[]).asin
+    facts: dict[str, Any] = {
+        "title": "Glass Tide",
+        "release_date": now.date() + 30 * DAY,
+        "authors": [],
+    }
+    asin = make_audiobook(now=now + HOUR, **facts).asin
     fan_out(now + HOUR)
     assert (promised(alice), promised(bob)) == ([], ["announced"])
     place = SeriesPlace("B0SERIES01", "Tides", "2")
-    make_audiobook(now=now + 2 * HOUR, asin=asin, title="Glass Tide", authors=[], series=[place])
+    make_audiobook(now=now + 2 * HOUR, asin=asin, series=[place], **facts)
     fan_out(now + 2 * HOUR)
     assert (promised(alice), promised(bob)) == (["announced"], ["announced"])
 

@@ -6,16 +6,44 @@ import pytest
 
 from accounts.models import Notice, User
 from catalog import brake
+from catalog.listing import SeriesPlace
 from catalog.models import ReleaseEvent, Watch
-from catalog.services import publish_events, record_listings, unprocessed_events
+from catalog.services import (
+    mark_out_by_date,
+    publish_events,
+    record_listings,
+    unprocessed_events,
+)
 from scraping import services
 from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
-from tests.factories import make_listing, make_target, make_watch
+from tests.factories import make_audiobook, make_listing, make_target, make_watch
 from tests.integration.scraping.conftest import AUTHOR
 from tests.visits import HOUR, Clock, visit_all
 
 pytestmark = pytest.mark.django_db
+
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+class CutShort(Clock):
+    """A clock that has the store send a visitor away after each page."""
+
+    def __init__(self, now: dt.datetime, emulator: Emulator) -> None:
+        super().__init__(now)
+        self.emulator = emulator
+        self.asked = self._asked()
+
+    def __call__(self) -> dt.datetime:
+        if self._asked() > self.asked:
+            self.asked = self._asked()
+            self.emulator.throttle("us", retry_after=0, requests=1)
+        return self.now
+
+    def _asked(self) -> int:
+        urls = [request["url"] for request in self.emulator.requests]
+        return sum("author=ada" in url for url in urls)
 
 
 def announce(emulator: Emulator, number: int) -> list[str]:
@@ -151,3 +179,60 @@ def test_a_visit_says_what_it_covered(watch: Watch, emulator: Emulator, clock: C
     assert (visit.total_results or 0) > 65
     assert visit.source == "audible_api"
     assert len(Target.objects.get(query=AUTHOR.lower()).asins) == 63
+
+
+def test_the_operators_are_told_what_a_visit_that_died_left_waiting(now: dt.datetime) -> None:
+    """Proves the guard say_braked: nobody would look for news that a dead visit left held."""
+    target = make_target(now=now, completed_at=now)
+    day = now.date() + dt.timedelta(days=9)
+    listings = [make_listing(release_date=day) for _ in range(51)]
+    record_listings(listings=listings, fetched_at=now, now=now, held_by=target.id)
+    assert services.let_strays_go(now=now + HOUR) == ()
+    assert ReleaseEvent.objects.braked().count() == 51
+    assert "51 pieces of news" in Notice.objects.get().text
+
+
+def test_a_first_pass_does_not_loosen_the_brake(
+    alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    """Proves the guard `first`: what a first pass finds would count as a visit's usual news."""
+    announce(emulator, 60)
+    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    visit_all(clock)
+    announce(emulator, 60)
+    assert visit_all(clock) == []
+
+
+def test_a_pass_that_is_cut_short_again_and_again_meets_the_brake(
+    watch: Watch, emulator: Emulator, clock: Clock
+) -> None:
+    """Proves the guard `lately`: a flood would slip through page by page."""
+    announce(emulator, 120)
+    page_by_page = CutShort(clock.now, emulator)
+    told = [kind for _ in range(3) for kind in visit_all(page_by_page, MINUTE)]
+    assert told == ["announced"] * 50
+    assert ReleaseEvent.objects.braked().count() == 70
+
+
+def test_what_waits_for_a_person_is_not_told_by_its_date(now: dt.datetime) -> None:
+    """Proves the guard of mark_out_by_date: a misread page would be told on the days it invents."""
+    audiobook = make_audiobook(now=now, out_in=2)
+    audiobook.events.update(held_by=1, braked_at=now)
+    other = make_audiobook(now=now, out_in=2)
+    (told,) = mark_out_by_date(now=now + dt.timedelta(days=4))
+    assert told == other.events.get(kind="out_now").id
+    event = audiobook.events.get(kind="out_now")
+    assert (event.held_by, event.unconfirmed) == (1, True)
+    assert brake.tell_braked(event_ids=audiobook.events.values_list("id", flat=True)) == 2
+    assert event.id in unprocessed_events(limit=10)
+
+
+def test_what_a_person_dropped_is_not_announced_once_its_series_is_known(now: dt.datetime) -> None:
+    """Proves the guard not_dropped: its fan-out would begin anew."""
+    day = now.date() + dt.timedelta(days=30)
+    audiobook = make_audiobook(now=now, release_date=day)
+    audiobook.events.update(held_by=1, braked_at=now)
+    brake.drop_braked(event_ids=audiobook.events.values_list("id", flat=True), now=now)
+    place = SeriesPlace("B0SERIES01", "Tides", "2")
+    make_audiobook(now=now + HOUR, asin=audiobook.asin, release_date=day, series=[place])
+    assert unprocessed_events(limit=10) == []

@@ -3,9 +3,10 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import Notice, User
 from catalog.models import Audiobook, ReleaseEvent, Watch, WatchQuery
 from catalog.services import record_listings
 from scraping import politeness, services
@@ -235,3 +236,29 @@ def test_whatever_a_record_holds_can_be_stored(note: bytes, now: dt.datetime) ->
     body = rb'{"products": [{"asin": "B0GLASS001", "title": "Glass Tide", "note": "%s"}]}' % note
     page = parse(body, "us")
     assert record_listings(listings=page.listings, fetched_at=now, now=now).new == 1
+
+
+_TRIP = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.title = 'Poison' THEN RAISE 'this can not be stored'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON works FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+def test_an_answer_that_trips_us_fails_its_target_and_holds_up_no_other(
+    watch: Watch, alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    """Proves the guard _go: the target would keep its lease and its place at the head for ever."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIP)
+    emulator.announce("us", AUTHOR, "Poison")
+    emulator.announce("us", "Tom Other")
+    assert visit_all(clock) == ["announced"]
+    target = Target.objects.get(query=AUTHOR.lower())
+    assert (target.failures, target.lease_expires_at) == (1, None)
+    visit = Visit.objects.filter(target=target).latest("id")
+    assert (visit.outcome, visit.detail) == ("failed", "our error: ProgrammingError")
+    assert visit_all(clock) == []
+    assert Notice.objects.filter(user=None).count() == 1
