@@ -187,7 +187,7 @@ STORE_REMEMBER = seconds("STORE_REMEMBER", 24 * 3600)  # an answer, to ask only 
 STORE_SAME_URL_INTERVAL = seconds("STORE_SAME_URL_INTERVAL", 30 * 60)  # the answers' max-age
 STORE_LONGEST_WAIT = seconds("STORE_LONGEST_WAIT", 20)  # for a turn; beyond it a visit re-schedules
 STORE_RETRY_AFTER_MAX = seconds("STORE_RETRY_AFTER_MAX", 24 * 3600)
-STORE_SOURCES: list[str] = env.list("STORE_SOURCES", default=[])  # jp=audible_html: asked first there
+STORE_SOURCES: list[str] = env.list("STORE_SOURCES", default=[])  # asked first: jp=audible_html
 STORE_PAGES_AFTER = seconds("STORE_PAGES_AFTER", 6 * 3600)  # of silence of the API, pages are read
 VISIT_INTERVAL = seconds("VISIT_INTERVAL", 6 * 3600)  # usual; close to a release more, else less
 SILENCE_ALARM = seconds("SILENCE_ALARM", 7 * 24 * 3600)  # no new title anywhere; 0: never

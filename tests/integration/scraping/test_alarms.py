@@ -79,4 +79,3 @@ def test_silence_everywhere_raises_one_alarm(
 def test_where_nobody_looks_silence_is_no_alarm(now: dt.datetime, settings: Settings) -> None:
     make_audiobook(now=now)
     assert not alarms.look_for_silence(now=now + 2 * settings.SILENCE_ALARM)
-
