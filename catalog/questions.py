@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from catalog.marketplaces import store_date
-from catalog.models import Audiobook
+from catalog.models import Audiobook, AudiobookCheck
 from stalkerr import sql
 
 # A page that was read to fill a gap is not read again before.
@@ -92,14 +92,11 @@ def control_asins(*, marketplace: str, excluded: Iterable[str], limit: int) -> l
     First those of the page it showed last, in any order so that none is asked for often: one seen
     earlier may be gone as well.
     """
-    shown = Audiobook.objects.filter(
-        marketplace=marketplace, withdrawn_at=None, check_row__absent_at=None
-    ).exclude(asin__in=list(excluded))
-    lately = list(
-        shown.order_by("-check_row__last_checked_at").values_list(
-            "check_row__last_checked_at", "asin"
-        )[:100]
-    )
+    shown = AudiobookCheck.objects.filter(
+        absent_at=None, audiobook__marketplace=marketplace, audiobook__withdrawn_at=None
+    ).exclude(audiobook__asin__in=list(excluded))
+    newest = shown.order_by("-last_checked_at").values_list("last_checked_at", "audiobook__asin")
+    lately = list(newest[:100])
     last = lately[0][0] if lately else None
     random.shuffle(lately)
     lately.sort(key=lambda each: each[0] != last)

@@ -72,13 +72,17 @@ def _fingerprints(page: Mapping[births.Place, Listing]) -> dict[births.Place, st
 def _prints_kept(
     changes: Mapping[records.Row, Change], page: Mapping[births.Place, Listing]
 ) -> dict[births.Place, str]:
-    """The fingerprint of what each changed row was read from; a page leaves the API's standing."""
-    return {
-        row.place: page[row.place].fingerprint()
-        if change.facts.provenance == page[row.place].provenance
-        else row.fingerprint
-        for row, change in changes.items()
-    }
+    """The fingerprint of what each changed row was read from; a page leaves the API's standing.
+
+    Not where it moved the date: what the API says of it is news then, even if it says the same again.
+    """
+    prints: dict[births.Place, str] = {}
+    for row, change in changes.items():
+        listing = page[row.place]
+        is_moved = change.facts.release_date != row.release_date
+        is_same_source = change.facts.provenance == listing.provenance
+        prints[row.place] = listing.fingerprint() if is_same_source or is_moved else row.fingerprint
+    return prints
 
 
 def _changes(

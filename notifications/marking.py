@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from django.db import models, transaction
+from django.db import transaction
 
 from accounts.models import User
 from catalog.births import lock_works
@@ -14,7 +14,8 @@ def mark_work(*, user: User, audiobook: Audiobook, kind: str, now: dt.datetime) 
     """Never tell this user of the work again; of two marks the later one counts.
 
     What a chunk of the fan-out is about to promise is not there to be cancelled yet: so the next
-    sweep looks at the watches that may want it once more (`cancel_unwanted`).
+    sweep looks at the watches that may want it once more (`cancel_unwanted`). Like that sweep this
+    locks watches before promises.
     """
     with transaction.atomic():
         lock_works(shared=True)
@@ -22,15 +23,17 @@ def mark_work(*, user: User, audiobook: Audiobook, kind: str, now: dt.datetime) 
         mark, _ = Mark.objects.update_or_create(
             user=user, work_id=work, defaults={"kind": kind, "created_at": now}
         )
+        _look_again(user, work, now)
         Delivery.objects.filter(
             user=user, event__audiobook__work_id=work, state__in=Delivery.REVOCABLE
         ).update(state=Delivery.State.CANCELLED)
-        _watches_that_match(user, work).update(edited_at=now)
     return mark
 
 
-def _watches_that_match(user: User, work: int) -> models.QuerySet[Watch]:
-    """The user's watches that share a match key with an edition."""
+def _look_again(user: User, work: int, now: dt.datetime) -> None:
+    """At the user's watches that share a match key with an edition."""
     editions = Audiobook.objects.filter(work_id=work).values_list("match_keys", flat=True)
     keys = {key for edition in editions for key in edition}
-    return Watch.objects.of(user.id).filter(keys__key__in=keys).distinct()
+    ids = Watch.objects.of(user.id).filter(keys__key__in=keys).values_list("id", flat=True)
+    locked = Watch.objects.select_for_update(no_key=True).filter(id__in=list(ids)).order_by("id")
+    Watch.objects.filter(id__in=[watch.id for watch in locked]).update(edited_at=now)

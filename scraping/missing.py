@@ -42,8 +42,10 @@ def look_for_missing(
     """
     marketplace = asker.marketplace
     gone = [asin for asin in denied if asin in missing]
-    if not denied:
-        gone = _ask_for_each(asker, _ask_for_all(asker, sorted(missing), store), store)
+    others = sorted(
+        {*missing} - {*denied}
+    )  # that a whole series is denied says nothing of its titles
+    gone += _ask_for_each(asker, _ask_for_all(asker, others, store), store)
     if gone and (asker.vouched or _control_is_shown(asker, gone)):
         record_absent(
             marketplace=marketplace,

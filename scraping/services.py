@@ -74,7 +74,31 @@ def sync_targets(*, now: dt.datetime) -> int:
             """,
             {"now": now, "recent": recent},
         )
+        _put_orphans_off(now)
     return new
+
+
+def _put_orphans_off(now: dt.datetime) -> None:
+    """Targets that nobody needs any more are not looked through again and again for what is due.
+
+    One that was never seen whole is as good as new: who needs it again has it visited at once.
+    """
+    sql.rows(
+        """
+        UPDATE targets t
+        SET next_visit_at = %(now)s + (1 - random() / 2) * %(interval)s::interval, failures = 0,
+            visited_at = CASE WHEN completed_at IS NOT NULL THEN visited_at END
+        WHERE t.marketplace = ANY(%(marketplaces)s) AND t.next_visit_at <= %(now)s
+          AND t.kind <> 'due' AND t.lease_expires_at IS NULL
+          AND NOT EXISTS (SELECT FROM watch_queries q WHERE (q.marketplace, q.kind, q.query)
+                                                         = (t.marketplace, t.kind, t.query))
+        """,
+        {
+            "now": now,
+            "interval": settings.VISIT_INTERVAL,
+            "marketplaces": list(MARKETPLACES),
+        },
+    )
 
 
 def claim_due(*, now: dt.datetime, limit: int) -> list[Claimed]:

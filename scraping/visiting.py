@@ -46,6 +46,7 @@ class Trip:
         self.complete = False
         self.pages = self.products = self.others = self.new = self.changed = 0
         self.still_missing: set[str] = set()
+        self.met: set[str] = set()  # ASINs written down
         self._wanted: frozenset[str] | None = None
 
     def go(self) -> None:
@@ -161,6 +162,7 @@ class Trip:
             pages_date=asker.name == PAGES and self.source == PAGES,
         )
         self.products += len(listings)
+        self.met |= {each.asin for each in listings}
         self.new += recorded.new
         self.changed += recorded.changed
 
@@ -195,6 +197,8 @@ class Trip:
             )
         else:
             self.still_missing = missing
+        if self.reading.capped:  # what is there falls off the end of such a list, ever more of it
+            self.still_missing -= self.met
         if asker.name != PAGES:
             self._fill_gaps()
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 from catalog.models import ReleaseEvent
 from scraping import services
+from scraping.emulator.server import Emulator
 from scraping.models import Target
 
 HOUR = dt.timedelta(hours=1)
@@ -17,6 +18,27 @@ class Clock:
 
     def __call__(self) -> dt.datetime:
         return self.now
+
+
+class CutShort(Clock):
+    """One that has the store send visitors away after each answer to a question with `part` in it."""
+
+    def __init__(self, now: dt.datetime, emulator: Emulator, part: str) -> None:
+        super().__init__(now)
+        self.emulator = emulator
+        self.part = part
+        self.asked = len(self.questions())
+
+    def __call__(self) -> dt.datetime:
+        if len(self.questions()) > self.asked:
+            self.asked = len(self.questions())
+            self.emulator.throttle("us", retry_after=0, requests=1)
+        return self.now
+
+    def questions(self) -> list[str]:
+        """The URLs asked so far."""
+        urls = [request["url"] for request in self.emulator.requests]
+        return [url for url in urls if self.part in url]
 
 
 def visit_all(clock: Clock, later: dt.timedelta = HOUR) -> list[str]:

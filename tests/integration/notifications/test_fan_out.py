@@ -14,6 +14,7 @@ from catalog.models import Mark, ReleaseEvent, Watch, WatchKey
 from catalog.services import record_listings
 from catalog.watching import end_watch, save_watch
 from notifications import services
+from notifications.marking import mark_work
 from notifications.models import Channel, Delivery, Refan, Route, Told
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_listing, make_watch
@@ -391,6 +392,29 @@ def test_an_edit_during_the_look_at_an_earlier_one_is_looked_at_too() -> None:
         thread.join()
     services.cancel_unwanted(now=now + 2 * HOUR)
     assert promised(alice) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mark_and_the_look_at_an_edit_do_not_wait_in_a_ring() -> None:
+    """Proves the guard watches first: each would hold what the other waits for."""
+    now = dt.datetime.now(dt.UTC)
+    user = make_user("listener")
+    make_channel(user)
+    watch = make_watch(user, now=now)
+    first, second = (make_audiobook(now=now + HOUR, title=title) for title in ("Tide", "Glass"))
+    fan_out(now + HOUR)
+    watch.excluded_words = ["tide"]
+    save_watch(watch=watch, now=now + HOUR)
+    busy = Paused(lambda: Delivery.objects.select_for_update().get(event__audiobook=first))
+    look = start_and_see_it_wait(lambda: services.cancel_unwanted(now=now + HOUR))
+    mark = start_and_see_it_wait(
+        lambda: mark_work(user=user, audiobook=second, kind=Mark.Kind.HAVE_IT, now=now + HOUR), 2
+    )
+    busy.finish()
+    for thread in (look, mark):
+        thread.join()
+    assert Mark.objects.get().work_id == second.work_id
+    assert promised(user) == []
 
 
 def test_a_snooze_that_ends_early_ends_it_for_what_was_promised(

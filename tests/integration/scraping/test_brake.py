@@ -19,31 +19,12 @@ from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
 from tests.factories import make_audiobook, make_listing, make_target, make_watch
 from tests.integration.scraping.conftest import AUTHOR
-from tests.visits import HOUR, Clock, visit_all
+from tests.visits import HOUR, Clock, CutShort, visit_all
 
 pytestmark = pytest.mark.django_db
 
 
 MINUTE = dt.timedelta(minutes=1)
-
-
-class CutShort(Clock):
-    """A clock that has the store send a visitor away after each page."""
-
-    def __init__(self, now: dt.datetime, emulator: Emulator) -> None:
-        super().__init__(now)
-        self.emulator = emulator
-        self.asked = self._asked()
-
-    def __call__(self) -> dt.datetime:
-        if self._asked() > self.asked:
-            self.asked = self._asked()
-            self.emulator.throttle("us", retry_after=0, requests=1)
-        return self.now
-
-    def _asked(self) -> int:
-        urls = [request["url"] for request in self.emulator.requests]
-        return sum("author=ada" in url for url in urls)
 
 
 def announce(emulator: Emulator, number: int) -> list[str]:
@@ -192,23 +173,12 @@ def test_the_operators_are_told_what_a_visit_that_died_left_waiting(now: dt.date
     assert "51 pieces of news" in Notice.objects.get().text
 
 
-def test_a_first_pass_does_not_loosen_the_brake(
-    alice: User, emulator: Emulator, clock: Clock
-) -> None:
-    """Proves the guard `first`: what a first pass finds would count as a visit's usual news."""
-    announce(emulator, 60)
-    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
-    visit_all(clock)
-    announce(emulator, 60)
-    assert visit_all(clock) == []
-
-
 def test_a_pass_that_is_cut_short_again_and_again_meets_the_brake(
     watch: Watch, emulator: Emulator, clock: Clock
 ) -> None:
     """Proves the guard `lately`: a flood would slip through page by page."""
     announce(emulator, 120)
-    page_by_page = CutShort(clock.now, emulator)
+    page_by_page = CutShort(clock.now, emulator, "author=ada")
     told = [kind for _ in range(3) for kind in visit_all(page_by_page, MINUTE)]
     assert told == ["announced"] * 50
     assert ReleaseEvent.objects.braked().count() == 70

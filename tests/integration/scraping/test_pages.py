@@ -12,10 +12,10 @@ from catalog.models import Audiobook, ReleaseEvent, Watch
 from catalog.services import record_listings
 from scraping import politeness
 from scraping.emulator.server import Emulator
-from scraping.models import Visit
+from scraping.models import Target, Visit
 from tests.factories import make_listing, make_watch
 from tests.integration.scraping.conftest import AUTHOR
-from tests.visits import HOUR, Clock, visit_all
+from tests.visits import HOUR, Clock, CutShort, visit_all
 
 pytestmark = pytest.mark.django_db
 
@@ -174,3 +174,34 @@ def test_a_title_found_long_after_its_page_went_up_is_found_late(now: dt.datetim
         record_listings(listings=[listing], fetched_at=now, now=now)
     found = ReleaseEvent.objects.values_list("audiobook__title", "found_late")
     assert dict(found) == {"late": True, "fresh": False}
+
+
+def test_a_date_that_a_page_got_wrong_is_put_right_when_the_api_is_back(now: dt.datetime) -> None:
+    """Proves the guard is_moved: the API's facts would look unchanged, and the page's date stay."""
+    day = now.date() + dt.timedelta(days=30)
+    api = make_listing(release_date=day)
+    page = replace(api, release_date=day + dt.timedelta(days=60), provenance="audible_html")
+    for hours, listing in enumerate((api, page, api)):
+        later = now + hours * HOUR
+        record_listings(listings=[listing], fetched_at=later, now=later, pages_date=True)
+    assert Audiobook.objects.get().release_date == day
+    told = ReleaseEvent.objects.order_by("id").values_list("new_date", flat=True)
+    assert list(told) == [day, day + dt.timedelta(days=60), day]
+
+
+def test_pages_that_were_cut_short_go_on_where_they_were(
+    silent_api: Emulator, clock: Clock
+) -> None:
+    """Proves the guard _resume: each visit asks the API first, and would begin the pages anew."""
+    silent_api.stock("us", AUTHOR, 60)
+    cut_short = CutShort(clock.now, silent_api, "searchAuthor=ada")
+    visit_all(cut_short)
+    target = Target.objects.get(query=AUTHOR.lower())
+    assert target.unfinished_pass is not None
+    clock.now = cut_short.now
+    visit_all(clock, dt.timedelta(minutes=1))
+    target.refresh_from_db()
+    assert target.unfinished_pass is None
+    assert len(target.asins) == 63
+    urls = cut_short.questions()
+    assert len(urls) == len(set(urls)) + 1  # only the page that was refused was asked for twice

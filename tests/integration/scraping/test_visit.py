@@ -262,3 +262,52 @@ def test_an_answer_that_trips_us_fails_its_target_and_holds_up_no_other(
     assert (visit.outcome, visit.detail) == ("failed", "our error: ProgrammingError")
     assert visit_all(clock) == []
     assert Notice.objects.filter(user=None).count() == 1
+
+
+def test_titles_whose_whole_series_is_gone_are_looked_for_each(
+    watch: Watch, alice: User, emulator: Emulator, clock: Clock, settings: Settings
+) -> None:
+    """Proves the guard `others`: that the series is denied would end the look."""
+    emulator.announce("us", "Bea Example", "Glass Tide", series="Tides", sequence="1")
+    asin = emulator.announce("us", "Bea Example", "Glass Wave", series="Tides", sequence="2")
+    shelf = emulator._shelf("us")
+    series_asin = shelf.find_series("Tides").asin
+    make_watch(alice, "Tides", kind="series", asin=series_asin, now=clock.now, is_active=False)
+    visit_all(clock)
+    emulator.withdraw("us", asin)
+    shelf.series.pop(series_asin)
+    shelf._note(series_asin)
+    assert visit_all(clock, settings.ABSENCE_DELAY) == []
+    assert visit_all(clock, settings.ABSENCE_DELAY) == ["withdrawn"]
+
+
+def test_what_falls_off_the_end_of_a_capped_listing_is_followed_no_more(
+    alice: User, emulator: Emulator, clock: Clock
+) -> None:
+    """Proves the guard `capped`: a lively genre's target would grow for ever."""
+    emulator.stock("us", AUTHOR, 520)
+    make_watch(alice, AUTHOR, now=clock.now, is_active=False)
+    visit_all(clock)
+    target = Target.objects.get(query=AUTHOR.lower())
+    assert len(target.asins) == 500
+    for _ in range(3):
+        emulator.announce("us", AUTHOR)
+    visit_all(clock)
+    target.refresh_from_db()
+    assert len(target.asins) == 500
+
+
+def test_a_target_that_nobody_needs_rests_until_somebody_does(
+    alice: User, now: dt.datetime, settings: Settings
+) -> None:
+    """Proves the guard _put_orphans_off: each claim would look through all that nobody needs."""
+    target = make_target(now=now, visited_at=now, failures=3)
+    services.sync_targets(now=now)
+    target.refresh_from_db()
+    assert (
+        now + settings.VISIT_INTERVAL / 2 <= target.next_visit_at <= now + settings.VISIT_INTERVAL
+    )
+    make_watch(alice, AUTHOR, now=now, is_active=False)
+    services.sync_targets(now=now + HOUR)
+    claimed = services.claim_due(now=now + HOUR, limit=10)
+    assert target.id in {each.target_id for each in claimed}
