@@ -42,9 +42,8 @@ def look_for_missing(
     """
     marketplace = asker.marketplace
     gone = [asin for asin in denied if asin in missing]
-    others = sorted(
-        {*missing} - {*denied}
-    )  # that a whole series is denied says nothing of its titles
+    # That a whole series is denied says nothing of its titles.
+    others = sorted({*missing} - {*denied})
     gone += _ask_for_each(asker, _ask_for_all(asker, others, store), store)
     if gone and (asker.vouched or _control_is_shown(asker, gone)):
         record_absent(
