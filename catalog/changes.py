@@ -32,6 +32,7 @@ class Known:
     facts: Listing
     is_out: bool = False
     is_withdrawn: bool = False
+    seen_since: dt.date | None = None  # the store's day on which it was first seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def compare(
         is_out = False
     elif not is_out and is_past(facts.release_date, today):
         # Out earlier than promised is told as "out now", not as a move and then once more.
-        news.append(News("out_now", old_date=known.facts.release_date, new_date=facts.release_date))
+        out_now = News("out_now", old_date=known.facts.release_date, new_date=facts.release_date)
+        news += [] if _was_long_out(known, facts) else [out_now]
         is_out = True
     elif not is_out and is_same_source and _details_changed(known.facts, facts):
         news.append(News("detail_changed"))
@@ -105,6 +107,13 @@ def _moved(known: Known, facts: Listing, today: dt.date) -> News | None:
     if new is None or new == old or new <= today:
         return None
     return News("date_moved", old_date=old, new_date=new)
+
+
+def _was_long_out(known: Known, facts: Listing) -> bool:
+    """Whether its first date shows a title to be back catalogue, as if seen only now."""
+    if known.facts.release_date or not (known.seen_since and facts.release_date):
+        return False
+    return (known.seen_since - facts.release_date).days > FOUND_LATE_DAYS
 
 
 def _details_changed(old: Listing, new: Listing) -> bool:

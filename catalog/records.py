@@ -17,6 +17,7 @@ from catalog.changes import Change, Known
 from catalog.classify import Classification, classify
 from catalog.keys import audiobook_keys, folded_titles
 from catalog.listing import CreditLine, Listing, SeriesPlace
+from catalog.marketplaces import store_date
 from catalog.normalise import words
 from catalog.works import work_keys
 from stalkerr import sql
@@ -106,7 +107,7 @@ def load_known(rows: Iterable[Row]) -> dict[int, Known]:
             (SELECT coalesce(jsonb_agg(jsonb_build_array(s.asin, s.title, e.sequence) ORDER BY e.id),
                 '[]') FROM series_entries e JOIN series s ON s.id = e.series_id
              WHERE e.audiobook_id = a.id),
-            {columns}
+            a.first_seen_at, {columns}
         FROM audiobooks a WHERE a.id = ANY(%s)
         """,  # noqa: S608 (column names of ours)
         [list(by_id)],
@@ -115,7 +116,7 @@ def load_known(rows: Iterable[Row]) -> dict[int, Known]:
 
 
 def _known(row: Row, record: Sequence[Any]) -> Known:
-    _, genres, metadata, credits, series, *facts = record
+    _, genres, metadata, credits, series, first_seen_at, *facts = record
     listing = Listing(
         marketplace=row.place[0],
         asin=row.place[1],
@@ -128,7 +129,12 @@ def _known(row: Row, record: Sequence[Any]) -> Known:
         provenance=row.provenance,
         **dict(zip(_FACTS, facts, strict=True)),
     )
-    return Known(facts=listing, is_out=row.is_out, is_withdrawn=row.is_withdrawn)
+    return Known(
+        facts=listing,
+        is_out=row.is_out,
+        is_withdrawn=row.is_withdrawn,
+        seen_since=store_date(row.place[0], first_seen_at),
+    )
 
 
 def update_facts(

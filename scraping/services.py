@@ -181,6 +181,11 @@ def let_strays_go(*, now: dt.datetime) -> tuple[int, ...]:
     return event_ids
 
 
+def prune_visits(*, before: dt.datetime) -> int:
+    """Forget visits of long ago; returns how many."""
+    return Visit.objects.filter(finished_at__lt=before).delete()[0]
+
+
 def _renew(target: Target, now: dt.datetime) -> bool:
     """Keep the lease; False if it ran out and the target is somebody else's."""
     mine = Target.objects.filter(id=target.id, claim_no=target.claim_no)

@@ -28,6 +28,7 @@ def jobs() -> tuple[Job, ...]:
         Job("scraping.visit_due_targets", sweep, "scrape", _LEASE),
         Job("scraping.mark_out_by_date", dt.timedelta(minutes=5), "scrape", _LEASE),
         Job("scraping.look_for_silence", dt.timedelta(hours=6), "scrape", _LEASE),
+        Job("scraping.prune_visits", dt.timedelta(days=1), "scrape", _LEASE),
         Job("notifications.sweep", sweep, "tell", _LEASE),
         Job("notifications.look_back", dt.timedelta(days=1), "tell", _LEASE),
         Job("workers.prune", dt.timedelta(hours=1), "tick", _LEASE),

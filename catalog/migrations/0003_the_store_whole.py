@@ -178,6 +178,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="audiobook",
+            index=models.Index(
+                condition=models.Q(("out_at", None), ("withdrawn_at", None)),
+                fields=["marketplace", "release_date"],
+                name="audiobook_due_out",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="audiobook",
             index=django.contrib.postgres.indexes.GinIndex(
                 fastupdate=False, fields=["work_keys"], name="audiobook_work_keys"
             ),

@@ -127,10 +127,15 @@ class Audiobook(models.Model):
                 condition=models.Q(withdrawn_at=None),
                 name="audiobook_upcoming",
             ),
-            models.Index(  # AudiobookQuerySet.due_out, and upcoming of one marketplace
+            models.Index(  # AudiobookQuerySet.upcoming of one marketplace
                 fields=["marketplace", "release_date"],
                 condition=models.Q(withdrawn_at=None),
                 name="audiobook_due",
+            ),
+            models.Index(  # AudiobookQuerySet.due_out; catalog.services.mark_out_by_date
+                fields=["marketplace", "release_date"],
+                condition=models.Q(withdrawn_at=None, out_at=None),
+                name="audiobook_due_out",
             ),
             models.Index(fields=["asin"], name="audiobook_asin"),  # the work of a new edition
             GinIndex(fields=["search_vector"], name="audiobook_search"),  # search()

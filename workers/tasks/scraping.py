@@ -13,6 +13,7 @@ from workers.jobs import job
 
 # Visits under way in one marketplace: they wait for each other's turns anyway.
 AT_ONCE = 4
+KEEP_VISITS = dt.timedelta(days=90)
 
 
 @job("scraping.visit_due_targets")
@@ -53,6 +54,12 @@ def mark_out_by_date(now: dt.datetime) -> int:
     news = mark_titles_out(now=now)
     _tell(news)
     return len(news)
+
+
+@job("scraping.prune_visits")
+def prune_visits(now: dt.datetime) -> int:
+    """Keep the log of visits small."""
+    return services.prune_visits(before=now - KEEP_VISITS)
 
 
 @job("scraping.look_for_silence")

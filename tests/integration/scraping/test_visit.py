@@ -311,3 +311,9 @@ def test_a_target_that_nobody_needs_rests_until_somebody_does(
     services.sync_targets(now=now + HOUR)
     claimed = services.claim_due(now=now + HOUR, limit=10)
     assert target.id in {each.target_id for each in claimed}
+
+
+def test_visits_of_long_ago_are_forgotten(watch: Watch, clock: Clock) -> None:
+    number = Visit.objects.count()
+    assert services.prune_visits(before=clock.now - HOUR) == 0
+    assert services.prune_visits(before=clock.now + HOUR) == number > 0

@@ -105,6 +105,17 @@ def test_a_date_that_is_taken_back_is_none_any_more() -> None:
     assert (out.facts.release_date, out.is_out, out.news) == (day(-9), True, ())
 
 
+@pytest.mark.parametrize(("date", "kinds"), [(day(-200), []), (day(-10), ["out_now"])])
+def test_a_first_date_long_before_it_was_seen_is_back_catalogue(
+    date: dt.date, kinds: list[str]
+) -> None:
+    """Proves the guard seen_since: a book of years ago would be told as out now."""
+    undated = Known(facts=listing(None), seen_since=day(-5))
+    change = compare(undated, listing(date), TODAY)
+    assert change.is_out
+    assert [news.kind for news in change.news] == kinds
+
+
 def narrated(*names: str) -> Listing:
     people = tuple(CreditLine(name, None, "narrator") for name in names)
     return dataclasses.replace(LISTING, credits=(*LISTING.credits, *people))
