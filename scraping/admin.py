@@ -20,10 +20,14 @@ class TargetAdmin(ReadOnlyAdmin):
 @admin.register(Visit)
 class VisitAdmin(ReadOnlyAdmin):
     list_display = (
-        *("target", "outcome", "complete", "capped", "source", "started_at", "duration"),
+        *("target", "outcome", "complete", "source", "started_at", "seconds"),
         *("pages", "products", "total_results", "others", "new", "changed", "events", "detail"),
     )
     list_select_related = ("target",)
     list_filter = ("outcome", "complete", "capped", "braked", "source", "target__marketplace")
     search_fields = ("target__query",)
     ordering = ("-id",)
+
+    @admin.display(description="seconds")
+    def seconds(self, visit: Visit) -> str:
+        return f"{visit.duration.total_seconds():.1f}"

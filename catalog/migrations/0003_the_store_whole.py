@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
                 base_field=models.TextField(),
                 blank=True,
                 default=catalog.models.watch.default_hidden,
-                help_text="What it does not hear of: podcasts, parts, … (catalog/classify.py).",
+                help_text="What it does not hear of: any of part, omnibus, dramatised, abridged, podcast, lecture, performance, ai_voice, reissue.",
                 size=None,
             ),
         ),

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from catalog import marketplaces
-from catalog.classify import HIDDEN_BY_DEFAULT
+from catalog.classify import HIDDEN_BY_DEFAULT, HIDEABLE
 from catalog.models.event import ReleaseEvent
 from catalog.watch_rules import tidy_languages, tidy_query, watch_errors
 
@@ -72,7 +72,7 @@ class Watch(models.Model):
         models.TextField(),
         default=default_hidden,
         blank=True,
-        help_text="What it does not hear of: podcasts, parts, … (catalog/classify.py).",
+        help_text=f"What it does not hear of: any of {', '.join(HIDEABLE)}.",
     )
     excluded_words = ArrayField(models.TextField(), default=list, blank=True)
     event_kinds = ArrayField(
