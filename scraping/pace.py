@@ -1,4 +1,4 @@
-"""How fast each marketplace may be asked: the settings, read. Pure but for them."""
+"""How fast each marketplace may be asked, and by which source: the settings, read. Pure but for them."""
 
 import datetime as dt
 import math
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from catalog.marketplaces import MARKETPLACES
+from scraping.sources.registry import DEFAULT, SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,34 @@ def pace_of(marketplace: str) -> Pace:
 def read(name: str, entries: Sequence[str]) -> dict[str, float]:
     """`["us=2", "jp=10"]` as numbers by marketplace; ValueError says what is wrong with it."""
     numbers = {}
-    for entry in entries:
-        marketplace, _, number = (part.strip() for part in entry.partition("="))
-        if marketplace not in MARKETPLACES:
-            known = " ".join(MARKETPLACES)
-            raise ValueError(f"{name}: {entry!r} names no marketplace; they are {known}.")
+    for marketplace, number in by_marketplace(name, entries).items():
         try:
             numbers[marketplace] = float(number)
         except ValueError:
+            entry = f"{marketplace}={number}".rstrip("=")
             raise ValueError(f"{name}: {entry!r} has no number; write it as us=2,jp=10.") from None
     return numbers
 
 
+def by_marketplace(name: str, entries: Sequence[str]) -> dict[str, str]:
+    """`["us=x", "jp=y"]` by marketplace; ValueError says what is wrong with it."""
+    said = {}
+    for entry in entries:
+        marketplace, _, value = (part.strip() for part in entry.partition("="))
+        if marketplace not in MARKETPLACES:
+            known = " ".join(MARKETPLACES)
+            raise ValueError(f"{name}: {entry!r} names no marketplace; they are {known}.")
+        said[marketplace] = value
+    return said
+
+
+def source_of(marketplace: str) -> str:
+    """The source that is asked first: the deployment's choice, else the store's API."""
+    return by_marketplace("STORE_SOURCES", settings.STORE_SOURCES).get(marketplace, DEFAULT)
+
+
 def problems() -> Iterator[str]:
-    """What can't be obeyed in the settings about politeness, each in one sentence."""
+    """What can't be obeyed in the settings about stores, each in one sentence."""
     if settings.STORE_REQUEST_INTERVAL.total_seconds() < 0:
         yield "STORE_REQUEST_INTERVAL is negative."
     if settings.STORE_BURST < 1:
@@ -55,6 +70,18 @@ def problems() -> Iterator[str]:
         yield "STORE_BREAKER_OPEN must be longer than nothing."
     yield from _problems_of("STORE_REQUEST_INTERVALS", settings.STORE_REQUEST_INTERVALS, least=0)
     yield from _problems_of("STORE_BURSTS", settings.STORE_BURSTS, least=1)
+    yield from _problems_of_sources()
+
+
+def _problems_of_sources() -> Iterator[str]:
+    try:
+        chosen = by_marketplace("STORE_SOURCES", settings.STORE_SOURCES)
+    except ValueError as error:
+        yield str(error)
+        return
+    for marketplace, source in chosen.items():
+        if source not in SOURCES:
+            yield f"STORE_SOURCES: {marketplace} must be one of {', '.join(SOURCES)}."
 
 
 def _problems_of(name: str, entries: Sequence[str], *, least: int) -> Iterator[str]:

@@ -13,13 +13,13 @@ from catalog.services import note_pages_read, record_listings
 from scraping import politeness
 from scraping.asking import Asker, Ending
 from scraping.belonging import belonging
-from scraping.missing import CONTROLS, look_for_missing
+from scraping.missing import BATCH, CONTROLS, look_for_missing
 from scraping.models import Target, Visit
 from scraping.outcomes import Absent
+from scraping.pace import source_of
 from scraping.sources.base import Pass, Progress, Query, QueryKind
-from scraping.sources.registry import DEFAULT, PAGES, SOURCES
+from scraping.sources.registry import PAGES, SOURCES
 
-BATCH = 50
 # A pass cut short longer ago than this is begun anew: what it saw is no longer one picture.
 RESUME_WITHIN = dt.timedelta(hours=1)
 # So many titles' own pages are read in one visit to fill gaps.
@@ -217,12 +217,6 @@ class Trip:
                 if isinstance(answer, Progress):
                     self.store(asker, [each for each in answer.page.listings if each.asin == asin])
             self._count_pages(asker)
-
-
-def source_of(marketplace: str) -> str:
-    """The source that is asked first: the deployment's choice, else the store's API."""
-    chosen = dict(entry.split("=", 1) for entry in settings.STORE_SOURCES)
-    return chosen.get(marketplace, DEFAULT)
 
 
 def _is_long_blind(marketplace: str, source: str) -> bool:

@@ -37,6 +37,12 @@ def test_the_defaults_are_those_of_a_good_guest(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("STORE_SOURCES", ["audible_html"], "names no marketplace"),
+        (
+            "STORE_SOURCES",
+            ["jp=audible"],
+            "STORE_SOURCES: jp must be one of audible_api, audible_html",
+        ),
         ("STORE_REQUEST_INTERVALS", ["uk=2", "xx=3"], "'xx=3' names no marketplace; they are us"),
         ("STORE_REQUEST_INTERVALS", ["2"], "'2' names no marketplace"),
         ("STORE_REQUEST_INTERVALS", ["us"], "'us' has no number; write it as us=2,jp=10"),
