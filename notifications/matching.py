@@ -16,7 +16,32 @@ from stalkerr import sql
 
 ALL_USERS = 2**63 - 1
 
-_ROUTED = """
+# What a watch that shares a key must fulfil besides. `q`: since when it is heard in that marketplace.
+CONDITIONS = {
+    "ended": "w.ended_at IS NULL",
+    "event_kind": "%(kind)s = ANY(w.event_kinds)",
+    # younger than the event: it does not take part, nor during its baseline
+    "age": "q.active_from <= %(seen_at)s",
+    # a title that was there before the watch: only if asked for, and if not out by then
+    "announced_before": """q.active_from <= %(first_seen_at)s OR (w.include_announced AND coalesce(
+        %(planned_date)s::date >= (q.active_from AT TIME ZONE %(zone)s)::date, true))""",
+    # one title that was asked for by its ASIN is wanted whatever it is
+    "language": """w.kind = 'asin' OR %(language)s = '' OR w.languages && ARRAY['any', %(language)s]
+        OR (w.languages = '{}' AND %(language)s = %(own_language)s)""",
+    "hidden": "w.kind = 'asin' OR NOT w.hidden && %(traits)s::text[]",
+    "required": "w.required_keys <@ %(keys)s::text[]",
+    "excluded": "NOT w.excluded_keys && %(keys)s::text[]",
+    "phrase": "w.phrase = '' OR strpos(%(folded)s, w.phrase) > 0",
+    "mark": """NOT EXISTS (SELECT FROM marks m
+                           WHERE m.work_id = %(work_id)s AND m.user_id = w.user_id)""",
+}
+# Heard there since the first of its queries is.
+HEARD_SINCE = """CROSS JOIN LATERAL (
+        SELECT min(wq.active_from) AS active_from FROM watch_queries wq
+        WHERE wq.watch_id = w.id AND wq.marketplace = %(marketplace)s
+        OFFSET 0) q"""
+
+_ROUTED = f"""
 matched AS (
     SELECT w.id AS watch_id, w.user_id, w.per_edition, w.muted,
            greatest(%(now)s, coalesce(w.snoozed_until, %(now)s)) AS due_at
@@ -26,27 +51,8 @@ matched AS (
         WHERE wk.key = k.key COLLATE "C" AND wk.user_id > %(after)s AND wk.user_id <= %(through)s
         OFFSET 0) c
     CROSS JOIN LATERAL (SELECT * FROM watches w WHERE w.id = c.watch_id OFFSET 0) w
-    -- heard there since the first of its queries is
-    CROSS JOIN LATERAL (
-        SELECT min(wq.active_from) AS active_from FROM watch_queries wq
-        WHERE wq.watch_id = w.id AND wq.marketplace = %(marketplace)s
-        OFFSET 0) q
-    WHERE w.ended_at IS NULL
-      AND %(kind)s = ANY(w.event_kinds)
-      -- younger than the event: it does not take part, nor during its baseline
-      AND q.active_from <= %(seen_at)s
-      -- a title that was there before the watch: only if asked for, and if not out by then
-      AND (q.active_from <= %(first_seen_at)s OR (w.include_announced AND coalesce(
-           %(planned_date)s::date >= (q.active_from AT TIME ZONE %(zone)s)::date, true)))
-      -- one title that was asked for by its ASIN is wanted whatever it is
-      AND (w.kind = 'asin' OR (
-           (%(language)s = '' OR w.languages && ARRAY['any', %(language)s]
-            OR (w.languages = '{}' AND %(language)s = %(own_language)s))
-           AND NOT w.hidden && %(traits)s::text[]))
-      AND w.required_keys <@ %(keys)s::text[]
-      AND NOT w.excluded_keys && %(keys)s::text[]
-      AND (w.phrase = '' OR strpos(%(folded)s, w.phrase) > 0)
-      AND NOT EXISTS (SELECT FROM marks m WHERE m.work_id = %(work_id)s AND m.user_id = w.user_id)
+    {HEARD_SINCE}
+    WHERE {" AND ".join(f"({asked})" for asked in CONDITIONS.values())}
 ), routed AS (
     SELECT m.*, r.channel_id, r.event_kinds FROM matched m
     JOIN routes r ON r.user_id = m.user_id AND r.watch_id = m.watch_id
@@ -57,7 +63,7 @@ matched AS (
 ), heard AS (
     SELECT DISTINCT channel_id, watch_id, user_id, per_edition, muted, due_at FROM routed
     WHERE cardinality(event_kinds) = 0 OR %(kind)s = ANY(event_kinds)
-)"""
+)"""  # noqa: S608 (no value comes from outside)
 
 _PROMISE = f"""
 WITH {_ROUTED}, remembered AS (
