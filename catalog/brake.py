@@ -9,8 +9,6 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
-
 from catalog.models import ReleaseEvent
 from stalkerr import sql
 
@@ -79,9 +77,5 @@ def tell_braked(*, event_ids: Iterable[int]) -> int:
 
 def drop_braked(*, event_ids: Iterable[int], now: dt.datetime) -> int:
     """A person says: nobody needs to hear this. It counts as told; returns how many."""
-    with transaction.atomic():
-        return (
-            ReleaseEvent.objects.braked()
-            .filter(id__in=list(event_ids))
-            .update(held_by=None, braked_at=None, fanned_out_at=now)
-        )
+    dropped = ReleaseEvent.objects.braked().filter(id__in=list(event_ids))
+    return dropped.update(held_by=None, braked_at=None, fanned_out_at=now)
