@@ -1,12 +1,15 @@
 """What a channel is: it takes one Envelope to one address and says truly how that went."""
 
 import datetime as dt
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from yarl import URL
 
 from notifications.messages import Content, one_line
 from stalkerr import retry_after
@@ -52,6 +55,16 @@ class Envelope:
     wire_id: str  # the same over all retries: webhook-id, Message-ID, nonce
     contents: tuple[Content, ...]  # one to Channel.groups pieces of news
     created_at: dt.datetime
+    heading: str = ""  # of a digest: "Your digest of 9 June 2027"; one clean line
+    unsubscribe_url: str = ""  # switches this channel off, for those that can show such a link
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a provider allows: at most `count` messages in any `seconds`, over all workers."""
+
+    count: int
+    seconds: float
 
 
 ConfigT = TypeVar("ConfigT")
@@ -65,6 +78,8 @@ class Channel(ABC, Generic[ConfigT]):
     idempotent: ClassVar[bool]  # the wire id keeps a second copy from being seen
     groups: ClassVar[int]  # pieces of news in one message, at most
     secret_fields: ClassVar[frozenset[str]]  # never shown again once stored
+    pace: ClassVar[Pace | None] = None  # of one destination; None: as fast as it takes them
+    confirmed_by_link: ClassVar[bool] = False  # no news before its owner followed a link sent there
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """`data` plus what its owner need not give because the channel makes it (a secret)."""
@@ -77,6 +92,10 @@ class Channel(ABC, Generic[ConfigT]):
     @abstractmethod
     def destination(self, config: ConfigT) -> str:
         """What fails as one and is spared as one: a host, a hook. Holds no secret."""
+
+    def paces(self, config: ConfigT) -> dict[str, Pace]:
+        """The buckets that a message takes a turn from, by a name without secrets."""
+        return {self.destination(config): self.pace} if self.pace else {}
 
     @abstractmethod
     async def send(
@@ -105,6 +124,41 @@ def checked_url(url: str) -> str:
         return str(guard().check_url(url))
     except OutboundError as error:
         raise ConfigError({"url": str(error)}) from error
+
+
+def is_at(url: str, hosts: Collection[str]) -> bool:
+    """Whether `url` is a provider's own, by https at one of its hosts; or one the operator vouches for."""
+    parsed = URL(url)
+    known = parsed.scheme == "https" and parsed.host in hosts
+    return known or guard().vouches(parsed.raw_host or "")
+
+
+async def ask(
+    client: Client,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: dt.datetime,
+    gone: Collection[int],
+    secrets: Collection[str],
+    method: str = "POST",
+) -> tuple[Outcome, bytes]:
+    """One request: how it ended, and what the answer's body said (nothing where there was none)."""
+    try:
+        answer = await client.request(method, url, headers=headers, body=body)
+    except OutboundError as error:
+        return unanswered(error), b""
+    return answered(answer, now, gone=gone, secrets=secrets), answer.body
+
+
+def fields_of(body: bytes) -> dict[str, Any]:
+    """The JSON object in an answer's body; empty where it is none."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):  # the latter: nested as deep as the body is long
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def unanswered(error: OutboundError) -> Outcome:

@@ -17,15 +17,16 @@ from notifications.channels.base import (
     ConfigError,
     Envelope,
     Outcome,
-    answered,
+    Pace,
+    ask,
     checked_url,
+    fields_of,
+    is_at,
     text_fields,
-    unanswered,
 )
 from notifications.messages import Content
 from stalkerr import retry_after
-from stalkerr.addresses import OutboundError, guard
-from stalkerr.outbound import Answer, Client
+from stalkerr.outbound import Client
 
 HOSTS: Final = frozenset({"discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"})
 TITLE_MAX: Final = 256
@@ -48,14 +49,13 @@ class Discord(Channel[Config]):
     idempotent = False
     groups = 10
     secret_fields = frozenset({"url"})  # whoever has it can post
+    pace = Pace(30, 60)  # of one hook
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
-        text = checked_url(**text_fields(data, "url"))
-        url = URL(text)
-        at_discord = url.scheme == "https" and url.host in HOSTS
-        if not (at_discord or guard().vouches(url.raw_host or "")) or not _PATH.fullmatch(url.path):
+        url = checked_url(**text_fields(data, "url"))
+        if not is_at(url, HOSTS) or not _PATH.fullmatch(URL(url).path):
             raise ConfigError({"url": "This is not the address of a Discord webhook."})
-        return Config(text)
+        return Config(url)
 
     def destination(self, config: Config) -> str:
         return _hook(config)[0]
@@ -63,20 +63,16 @@ class Discord(Channel[Config]):
     async def send(
         self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
     ) -> Outcome:
-        url = str(URL(config.url).with_query(wait="true"))  # or it answers before it has stored
-        body = json.dumps(_body(envelope), ensure_ascii=False).encode()
-        headers = {"Content-Type": "application/json"}
-        try:
-            answer = await client.request("POST", url, headers=headers, body=body)
-        except OutboundError as error:
-            return unanswered(error)
-        outcome = answered(
-            answer,
-            now,
+        outcome, said = await ask(
+            client,
+            str(URL(config.url).with_query(wait="true")),  # or it answers before it has stored
+            headers={"Content-Type": "application/json"},
+            body=json.dumps(_body(envelope), ensure_ascii=False).encode(),
+            now=now,
             gone={HTTPStatus.NOT_FOUND, HTTPStatus.GONE},
             secrets=[_hook(config)[1]],
         )
-        return _with_words(outcome, answer, now)
+        return _with_words(outcome, fields_of(said), now)
 
 
 def _hook(config: Config) -> tuple[str, str]:
@@ -85,14 +81,8 @@ def _hook(config: Config) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", "")
 
 
-def _with_words(outcome: Outcome, answer: Answer, now: dt.datetime) -> Outcome:
+def _with_words(outcome: Outcome, said: Mapping[str, Any], now: dt.datetime) -> Outcome:
     """`outcome` with what Discord says in its body: the message's id, a finer Retry-After."""
-    try:
-        said = json.loads(answer.body)
-    except (ValueError, RecursionError):  # the latter: nested as deep as the body is long
-        return outcome
-    if not isinstance(said, dict):
-        return outcome
     waits = [
         outcome.retry_after,
         retry_after.parse(str(said.get("retry_after")), now, RETRY_AFTER_MAX),
@@ -107,6 +97,7 @@ def _with_words(outcome: Outcome, answer: Answer, now: dt.datetime) -> Outcome:
 def _body(envelope: Envelope) -> dict[str, Any]:
     share = TOTAL_MAX // len(envelope.contents)
     return {
+        "content": escaped(envelope.heading, TITLE_MAX),
         "embeds": [_embed(content, share) for content in envelope.contents],
         "allowed_mentions": {"parse": []},
     }

@@ -20,13 +20,11 @@ from notifications.channels.base import (
     ConfigError,
     Envelope,
     Outcome,
-    answered,
+    ask,
     checked_url,
     text_fields,
-    unanswered,
 )
 from notifications.messages import Content
-from stalkerr.addresses import OutboundError
 from stalkerr.outbound import Client
 
 VERSION: Final = 1  # of the body; grows when a field goes or changes its meaning
@@ -62,12 +60,16 @@ class Webhook(Channel[Config]):
         self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
     ) -> Outcome:
         body = json.dumps(_body(envelope), ensure_ascii=False).encode()
-        headers = signed(envelope.wire_id, now, body, config.secret)
-        try:
-            answer = await client.request("POST", config.url, headers=headers, body=body)
-        except OutboundError as error:
-            return unanswered(error)
-        return answered(answer, now, gone={HTTPStatus.GONE}, secrets=[config.secret])
+        outcome, _ = await ask(
+            client,
+            config.url,
+            headers=signed(envelope.wire_id, now, body, config.secret),
+            body=body,
+            now=now,
+            gone={HTTPStatus.GONE},
+            secrets=[config.secret],
+        )
+        return outcome
 
 
 def new_secret() -> str:
