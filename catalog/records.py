@@ -120,12 +120,13 @@ def _known(row: Row, record: Sequence[Any]) -> Known:
     listing = Listing(
         marketplace=row.place[0],
         asin=row.place[1],
-        genres=tuple((genre_id, name) for genre_id, name in _parsed(genres)),
-        credits=tuple(CreditLine(*credit) for credit in _parsed(credits)),
+        genres=tuple((genre_id, name) for genre_id, name in sql.parsed(genres)),
+        credits=tuple(CreditLine(*credit) for credit in sql.parsed(credits)),
         series=tuple(
-            SeriesPlace(asin, title, sequence or None) for asin, title, sequence in _parsed(series)
+            SeriesPlace(asin, title, sequence or None)
+            for asin, title, sequence in sql.parsed(series)
         ),
-        raw=_parsed(metadata),
+        raw=sql.parsed(metadata),
         provenance=row.provenance,
         **dict(zip(_FACTS, facts, strict=True)),
     )
@@ -279,8 +280,3 @@ def touch(ids: Sequence[int], fetched_at: dt.datetime) -> None:
         """,
         [fetched_at, list(ids)],
     )
-
-
-def _parsed(value: Any) -> Any:
-    """jsonb of a raw cursor: Django hands it over as text."""
-    return json.loads(value) if isinstance(value, str) else value

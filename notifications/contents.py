@@ -1,13 +1,17 @@
 """What messages say: their deliveries, read from rows into neutral contents."""
 
+import copy
+import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from django.db.models import Prefetch
-
-from catalog.models import Audiobook, Credit, ReleaseEvent, SeriesEntry, Watch
-from notifications.messages import NOTICE, Content
-from notifications.models import Delivery
+from catalog.marketplaces import store_date
+from catalog.models import Watch
+from notifications import links
+from notifications.messages import NOTICE, TEXT_MAX, Content, one_line
+from notifications.postings import posted_content
+from stalkerr import sql
 
 
 def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
@@ -15,69 +19,97 @@ def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
 
     The number of statements does not depend on the number of messages.
     """
-    deliveries = list(
-        Delivery.objects.filter(message_id__in=list(message_ids))
-        .select_related("notice", "event__audiobook")
-        .prefetch_related(
-            Prefetch(
-                "event__audiobook__credits",
-                Credit.objects.select_related("contributor").order_by("position"),
-            ),
-            Prefetch(
-                "event__audiobook__places",
-                SeriesEntry.objects.select_related("series").order_by("id"),
-            ),
-        )
-        .order_by("event_id", "id")
-    )
-    watches = Watch.objects.in_bulk({each for one in deliveries for each in one.watch_ids})
+    rows = sql.rows(_DELIVERIES, [list(message_ids)])
+    news = release_contents({event_id for _, event_id, *_ in rows if event_id})
+    watches = _names({watch for *_, watch_ids in rows for watch in watch_ids})
     contents: defaultdict[int, list[Content]] = defaultdict(list)
-    for delivery in deliveries:
-        reasons = [str(watches[each]) for each in delivery.watch_ids if each in watches]
-        contents[delivery.message_id or 0].append(_content(delivery, ", ".join(reasons)))
+    for message_id, event_id, book, *notice, watch_ids in rows:
+        if event_id:
+            why = ", ".join(watches[each] for each in watch_ids if each in watches)
+            content = because(news[event_id], why)
+        else:
+            content = posted_content(sql.parsed(book)) if book else _notice(*notice)
+        contents[message_id].append(content)
     return {message_id: tuple(each) for message_id, each in contents.items()}
 
 
-def _content(delivery: Delivery, why: str) -> Content:
-    if delivery.notice is not None:
-        return Content(kind=NOTICE, title=delivery.notice.subject, summary=delivery.notice.text)
-    event = delivery.event
-    if event is None:
-        raise ValueError(f"Delivery {delivery.id} is of nothing.")  # a CHECK forbids it
-    return release_content(event, why)
+_DELIVERIES = """
+SELECT d.message_id, d.event_id, p.book, n.dedupe_key, n.subject, n.text, c.id,
+       c.unconfirmed_since, d.watch_ids
+FROM deliveries d
+JOIN channels c ON c.id = d.channel_id
+LEFT JOIN accounts_notice n ON n.id = d.notice_id
+LEFT JOIN postings p ON p.id = d.posting_id
+WHERE d.message_id = ANY(%s) ORDER BY d.message_id, d.event_id, d.id
+"""
 
 
-def release_content(event: ReleaseEvent, why: str) -> Content:
-    """An event with its audiobook, in the words the store used."""
-    audiobook = event.audiobook
-    return Content(
-        kind=event.kind,
-        title=audiobook.title,
-        subtitle=audiobook.subtitle,
-        series="; ".join(_place_words(place) for place in audiobook.places.all()),
-        authors=_people(audiobook, "author"),
-        narrators=_people(audiobook, "narrator"),
-        marketplace=audiobook.marketplace,
-        asin=audiobook.asin,
-        language=audiobook.language,
-        release_date=event.new_date or audiobook.release_date,
-        old_date=event.old_date,
-        runtime_minutes=audiobook.runtime_minutes,
-        cover_url=audiobook.cover_url,
-        url=audiobook.url,
-        summary=audiobook.summary,
-        found_late=event.found_late,
-        unconfirmed=event.unconfirmed,
-        event_id=event.published_seq,
-        why=why,
-    )
+def _names(watch_ids: Collection[int]) -> dict[int, str]:
+    watches = Watch.objects.filter(id__in=watch_ids) if watch_ids else Watch.objects.none()
+    return {watch.id: str(watch) for watch in watches.only("kind", "query")}
 
 
-def _place_words(place: SeriesEntry) -> str:
-    return f"{place.series.title}, book {place.sequence}" if place.sequence else place.series.title
+def _notice(
+    key: str, subject: str, text: str, channel_id: int, unconfirmed_since: dt.datetime | None
+) -> Content:
+    url = ""
+    if unconfirmed_since and links.is_confirmation(key):
+        url = links.confirm_url(channel_id=channel_id, since=unconfirmed_since)
+    return Content(kind=NOTICE, title=subject, summary=text, url=url)
 
 
-def _people(audiobook: Audiobook, role: str) -> tuple[str, ...]:
-    return tuple(
-        credit.contributor.name for credit in audiobook.credits.all() if credit.role == role
-    )
+def because(content: Content, why: str) -> Content:
+    """The same news with another reason; cheaper than making it anew."""
+    changed = copy.copy(content)
+    object.__setattr__(changed, "why", one_line(why, TEXT_MAX))
+    return changed
+
+
+def release_contents(event_ids: Collection[int]) -> dict[int, Content]:
+    """Events with their audiobooks, in the words the store used; without a reason."""
+    if not event_ids:
+        return {}
+    rows = sql.rows(_EVENTS, [list(event_ids)])
+    return {event_id: _release(*facts) for event_id, *facts in rows}
+
+
+_EVENTS = """
+SELECT e.id, e.kind, a.title, a.subtitle, a.marketplace, a.asin, a.language,
+    coalesce(e.new_date, a.release_date), e.old_date, e.days_before, e.seen_at, a.runtime_minutes,
+    a.cover_url, a.url, a.summary, e.found_late, e.unconfirmed, e.published_seq,
+    (SELECT string_agg(CASE WHEN p.sequence = '' THEN s.title
+                            ELSE s.title || ', book ' || p.sequence END, '; ' ORDER BY p.id)
+     FROM series_entries p JOIN series s ON s.id = p.series_id WHERE p.audiobook_id = a.id),
+    (SELECT array_agg(c.name ORDER BY r.position) FROM credits r
+     JOIN contributors c ON c.id = r.contributor_id
+     WHERE r.audiobook_id = a.id AND r.role = 'author'),
+    (SELECT array_agg(c.name ORDER BY r.position) FROM credits r
+     JOIN contributors c ON c.id = r.contributor_id
+     WHERE r.audiobook_id = a.id AND r.role = 'narrator')
+FROM release_events e JOIN audiobooks a ON a.id = e.audiobook_id
+WHERE e.id = ANY(%s)
+"""
+_FIELDS = (
+    *("kind", "title", "subtitle", "marketplace", "asin", "language", "release_date", "old_date"),
+    *(
+        "days_before",
+        "seen_at",
+        "runtime_minutes",
+        "cover_url",
+        "url",
+        "summary",
+        "found_late",
+        "unconfirmed",
+    ),
+    *("event_id", "series", "authors", "narrators"),
+)
+
+
+def _release(*facts: Any) -> Content:
+    given = dict(zip(_FIELDS, facts, strict=True))
+    seen_at = given.pop("seen_at")
+    if given["days_before"] is not None:  # one that was written late says what is true
+        today = store_date(given["marketplace"], seen_at)
+        given["days_before"] = (given["release_date"] - today).days
+    people = {name: tuple(given[name] or ()) for name in ("authors", "narrators")}
+    return Content(**given | people | {"series": given["series"] or ""})

@@ -1,13 +1,15 @@
-"""Who hears of an event: one statement from match keys to deliveries, for a range of users.
+"""Who hears of news: one statement from match keys to deliveries, for many events at once.
 
-The same statement fans a chunk out, fans out again for one user, and says after an edit what is
-still wanted. Candidates come from an index join on match keys; the LATERALs with OFFSET 0 keep
-the planner from scanning all watches instead. All else is a predicate on candidates.
+The same statement promises a batch of small news, a chunk of users of large news, fans out again
+for one user, and says after an edit what is still wanted. Candidates come from an index join on
+match keys; the LATERALs with OFFSET 0 keep the planner from scanning all watches instead. All else
+is a predicate on candidates. `n` is one piece of news with its range of users, `w` a watch.
 """
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.marketplaces import MARKETPLACES
@@ -19,36 +21,45 @@ ALL_USERS = 2**63 - 1
 # What a watch that shares a key must fulfil besides. `q`: since when it is heard in that marketplace.
 CONDITIONS = {
     "ended": "w.ended_at IS NULL",
-    "event_kind": "%(kind)s = ANY(w.event_kinds)",
+    # a reminder is wanted by its days, all else by its kind
+    "event_kind": """n.kind = ANY(w.event_kinds)
+        OR (n.kind = 'reminder' AND n.days_before = ANY(w.remind_days))""",
     # younger than the event: it does not take part, nor during its baseline
-    "age": "q.active_from <= %(seen_at)s",
+    "age": "q.active_from <= n.seen_at",
     # a title that was there before the watch: only if asked for, and if not out by then
-    "announced_before": """q.active_from <= %(first_seen_at)s OR (w.include_announced AND coalesce(
-        %(planned_date)s::date >= (q.active_from AT TIME ZONE %(zone)s)::date, true))""",
+    "announced_before": """q.active_from <= n.first_seen_at OR (w.include_announced AND coalesce(
+        n.planned_date >= (q.active_from AT TIME ZONE n.zone)::date, true))""",
     # one title that was asked for by its ASIN is wanted whatever it is
-    "language": """w.kind = 'asin' OR %(language)s = '' OR w.languages && ARRAY['any', %(language)s]
-        OR (w.languages = '{}' AND %(language)s = %(own_language)s)""",
-    "hidden": "w.kind = 'asin' OR NOT w.hidden && %(traits)s::text[]",
-    "required": "w.required_keys <@ %(keys)s::text[]",
-    "excluded": "NOT w.excluded_keys && %(keys)s::text[]",
-    "phrase": "w.phrase = '' OR strpos(%(folded)s, w.phrase) > 0",
-    "mark": """NOT EXISTS (SELECT FROM marks m
-                           WHERE m.work_id = %(work_id)s AND m.user_id = w.user_id)""",
+    "language": """w.kind = 'asin' OR n.language = '' OR w.languages && ARRAY['any', n.language]
+        OR (w.languages = '{}' AND n.language = n.own_language)""",
+    "hidden": "w.kind = 'asin' OR NOT w.hidden && n.traits",
+    "required": "w.required_keys <@ n.keys",
+    "excluded": "NOT w.excluded_keys && n.keys",
+    "phrase": "w.phrase = '' OR strpos(n.folded, w.phrase) > 0",
+    "mark": "NOT EXISTS (SELECT FROM marks m WHERE m.work_id = n.work_id AND m.user_id = w.user_id)",
 }
 # Heard there since the first of its queries is.
 HEARD_SINCE = """CROSS JOIN LATERAL (
         SELECT min(wq.active_from) AS active_from FROM watch_queries wq
-        WHERE wq.watch_id = w.id AND wq.marketplace = %(marketplace)s
+        WHERE wq.watch_id = w.id AND wq.marketplace = n.marketplace
         OFFSET 0) q"""
+NEWS = """
+news AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(news)s) AS n(event_id bigint, kind text, value text,
+        seen_at timestamptz, days_before int, planned_date date, audiobook_id bigint,
+        work_id bigint, marketplace text, zone text, first_seen_at timestamptz, language text,
+        own_language text, traits text[], keys text[], folded text, after bigint, through bigint)
+)"""
 
 _ROUTED = f"""
-matched AS (
-    SELECT w.id AS watch_id, w.user_id, w.per_edition, w.muted,
+{NEWS}, matched AS (
+    SELECT n.event_id, w.id AS watch_id, w.user_id, w.per_edition, w.muted,
            greatest(%(now)s, coalesce(w.snoozed_until, %(now)s)) AS due_at
-    FROM unnest(%(keys)s::text[]) AS k(key)
+    FROM news n
+    CROSS JOIN LATERAL unnest(n.keys) AS k(key)
     CROSS JOIN LATERAL (
         SELECT wk.watch_id FROM watch_keys wk
-        WHERE wk.key = k.key COLLATE "C" AND wk.user_id > %(after)s AND wk.user_id <= %(through)s
+        WHERE wk.key = k.key COLLATE "C" AND wk.user_id > n.after AND wk.user_id <= n.through
         OFFSET 0) c
     CROSS JOIN LATERAL (SELECT * FROM watches w WHERE w.id = c.watch_id OFFSET 0) w
     {HEARD_SINCE}
@@ -61,71 +72,151 @@ matched AS (
     JOIN routes r ON r.user_id = m.user_id AND r.watch_id IS NULL
     WHERE NOT EXISTS (SELECT FROM routes own WHERE own.watch_id = m.watch_id)
 ), heard AS (
-    SELECT DISTINCT channel_id, watch_id, user_id, per_edition, muted, due_at FROM routed
-    WHERE cardinality(event_kinds) = 0 OR %(kind)s = ANY(event_kinds)
+    SELECT DISTINCT r.event_id, r.channel_id, r.watch_id, r.user_id, r.per_edition, r.muted, r.due_at
+    FROM routed r JOIN news n ON n.event_id = r.event_id
+    WHERE cardinality(r.event_kinds) = 0 OR n.kind = ANY(r.event_kinds) OR n.kind = 'reminder'
 )"""  # noqa: S608 (no value comes from outside)
+
+# When a channel's digest is due: notifications/wishes.py, by row of `timings`.
+DIGESTS = "jsonb_to_recordset(%(digests)s) AS g(timing_id bigint, due_at timestamptz)"
 
 _PROMISE = f"""
 WITH {_ROUTED}, remembered AS (
     INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at)
-    SELECT %(work_id)s::bigint, channel_id,
-           CASE WHEN per_edition THEN %(audiobook_id)s::bigint END,
-           %(kind)s, %(value)s, %(event_id)s::bigint, %(now)s
-    FROM heard
+    SELECT n.work_id, h.channel_id, CASE WHEN h.per_edition THEN n.audiobook_id END,
+           n.kind, n.value, n.event_id, %(now)s
+    FROM heard h JOIN news n ON n.event_id = h.event_id
     -- in one order everywhere, or two events of one work would wait for each other in a ring
-    GROUP BY user_id, channel_id, per_edition ORDER BY user_id, channel_id, per_edition
+    GROUP BY n.work_id, h.user_id, h.channel_id, h.per_edition, n.event_id, n.audiobook_id, n.kind,
+             n.value
+    ORDER BY n.work_id, h.user_id, h.channel_id, h.per_edition, n.event_id
     ON CONFLICT (work_id, channel_id, audiobook_id, kind, value) DO NOTHING
-    RETURNING channel_id, audiobook_id
+    RETURNING event_id, channel_id, audiobook_id
 )
-INSERT INTO deliveries (event_id, user_id, channel_id, channel_kind, watch_ids, state, due_at,
-                        created_at)
-SELECT %(event_id)s::bigint, h.user_id, h.channel_id, c.kind, array_agg(DISTINCT h.watch_id),
-       CASE WHEN c.disabled_at IS NULL THEN 'pending' ELSE 'held' END, min(h.due_at), %(now)s
+INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, watch_ids, state,
+                        due_at, in_digest, created_at)
+SELECT h.event_id, n.seen_at, h.user_id, h.channel_id, c.kind, array_agg(DISTINCT h.watch_id),
+       CASE WHEN c.disabled_at IS NULL AND c.unconfirmed_since IS NULL
+            THEN 'pending' ELSE 'held' END,
+       greatest(min(h.due_at), g.due_at), g.due_at IS NOT NULL, %(now)s
 FROM heard h
-JOIN remembered r ON r.channel_id = h.channel_id AND (r.audiobook_id IS NOT NULL) = h.per_edition
+JOIN news n ON n.event_id = h.event_id
+JOIN remembered r ON r.event_id = h.event_id AND r.channel_id = h.channel_id
+     AND (r.audiobook_id IS NOT NULL) = h.per_edition
 JOIN channels c ON c.id = h.channel_id
+LEFT JOIN {DIGESTS} ON g.timing_id = c.timing_id
 WHERE NOT h.muted
-GROUP BY h.channel_id, h.user_id, c.kind, c.disabled_at
-ON CONFLICT (event_id, channel_id) DO UPDATE
-SET state = EXCLUDED.state, watch_ids = EXCLUDED.watch_ids, due_at = EXCLUDED.due_at
+GROUP BY h.event_id, n.seen_at, h.channel_id, h.user_id, c.kind, c.disabled_at,
+         c.unconfirmed_since, g.due_at
+ON CONFLICT (event_id, channel_id, source_at) DO UPDATE
+SET state = EXCLUDED.state, watch_ids = EXCLUDED.watch_ids, due_at = EXCLUDED.due_at,
+    in_digest = EXCLUDED.in_digest
 WHERE deliveries.state = 'cancelled'
 """  # noqa: S608 (no value comes from outside)
 
-_WANTED = f"WITH {_ROUTED} SELECT channel_id, watch_id, due_at FROM heard WHERE NOT muted"  # noqa: S608
+_WANTED = f"""
+WITH {_ROUTED}
+SELECT h.channel_id, h.watch_id, greatest(h.due_at, g.due_at), g.due_at IS NOT NULL
+FROM heard h JOIN channels c ON c.id = h.channel_id
+LEFT JOIN {DIGESTS} ON g.timing_id = c.timing_id
+WHERE NOT h.muted
+"""  # noqa: S608
 
-# The n-th candidate user over all keys: each key's scan stops at n.
-_UPPER_BOUND = """
-SELECT c.user_id FROM unnest(%(keys)s::text[]) AS k(key)
-CROSS JOIN LATERAL (
-    SELECT wk.user_id FROM watch_keys wk
-    WHERE wk.key = k.key COLLATE "C" AND wk.user_id > %(after)s
-    ORDER BY wk.user_id LIMIT %(rows)s) c
-ORDER BY c.user_id OFFSET %(rows)s - 1 LIMIT 1
-"""
+# How many candidates a piece of news has over all keys, counted to `rows`, and the user of the
+# last of these: each key's scan stops there.
+_CANDIDATES = f"""
+WITH {NEWS}
+SELECT n.event_id, c.candidates, c.through
+FROM news n CROSS JOIN LATERAL (
+    SELECT count(*) AS candidates, max(user_id) FILTER (WHERE place = %(rows)s) AS through
+    FROM (SELECT u.user_id, row_number() OVER (ORDER BY u.user_id) AS place
+          FROM unnest(n.keys) AS k(key)
+          CROSS JOIN LATERAL (
+              SELECT wk.user_id FROM watch_keys wk
+              WHERE wk.key = k.key COLLATE "C" AND wk.user_id > n.after
+              ORDER BY wk.user_id LIMIT %(rows)s) u
+          LIMIT %(rows)s) numbered) c
+"""  # noqa: S608 (no value comes from outside)
+
+Digests = Mapping[int, dt.datetime]  # by Timing: when its channels' next digest is due
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A (channel, watch) pair that wants a piece of news: from when on, and whether in a digest."""
+
+    due_at: dt.datetime
+    in_digest: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """An event with all that matching asks of it and of its audiobook."""
+    """A piece of news with all that matching asks of it and of its audiobook."""
 
-    parameters: Mapping[str, Any]
+    facts: Mapping[str, Any]
 
-    def upper_bound(self, *, after: int, rows: int) -> int:
-        """The last user of the next chunk of about `rows` candidates."""
-        found = self._run(_UPPER_BOUND, after=after, rows=rows)
-        return int(found[0][0]) if found else ALL_USERS
+    def wanted(
+        self, *, user_id: int, now: dt.datetime, digests: Digests | None = None
+    ) -> dict[tuple[int, int], Want]:
+        """The (channel, watch) pairs of one user that want this event as things stand."""
+        parameters = asked([Range(self, user_id - 1, user_id)], now=now, digests=digests)
+        return {
+            (channel_id, watch_id): Want(due_at, in_digest)
+            for channel_id, watch_id, due_at, in_digest in sql.rows(_WANTED, parameters)
+        }
 
-    def promise(self, *, after: int, through: int, now: dt.datetime) -> None:
-        """Insert what users in (after, through] are to be told and have not been."""
-        self._run(_PROMISE, after=after, through=through, now=now)
 
-    def wanted(self, *, user_id: int, now: dt.datetime) -> dict[tuple[int, int], dt.datetime]:
-        """The (channel, watch) pairs of one user that want this event as things stand, and when."""
-        found = self._run(_WANTED, after=user_id - 1, through=user_id, now=now)
-        return {(channel_id, watch_id): due_at for channel_id, watch_id, due_at in found}
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A piece of news, for users in (after, through]."""
 
-    def _run(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        return sql.rows(statement, {**self.parameters, **values})
+    match: Matcher
+    after: int = 0
+    through: int = ALL_USERS
+
+
+def chunked(ranges: Sequence[Range], *, rows: int) -> list[Range]:
+    """The first of these with about `rows` candidates in all, the last of them cut where it must be.
+
+    The first alone may have more than that: it is cut at the `rows`-th candidate's user.
+    """
+    found = sql.rows(_CANDIDATES, {**asked(ranges), "rows": rows})
+    counted = {event_id: (candidates, through) for event_id, candidates, through in found}
+    taken: list[Range] = []
+    left = rows
+    for each in ranges:
+        candidates, through = counted[each.match.facts["event_id"]]
+        left -= candidates
+        if taken and left < 0:
+            break
+        taken.append(replace(each, through=through or ALL_USERS))
+    return taken
+
+
+def promise(ranges: Sequence[Range], *, now: dt.datetime, digests: Digests) -> None:
+    """Insert what users in these ranges are to be told and have not been, in one statement.
+
+    Of one audiobook there is one piece of news at most: what is older goes first.
+    """
+    sql.rows(_PROMISE, asked(ranges, now=now, digests=digests))
+
+
+def asked(
+    ranges: Iterable[Range], *, now: dt.datetime | None = None, digests: Digests | None = None
+) -> dict[str, Any]:
+    """The parameters of a statement that begins with NEWS."""
+    news = [{**each.match.facts, "after": each.after, "through": each.through} for each in ranges]
+    return {
+        "news": json.dumps(news, default=str),
+        "digests": digest_rows(digests or {}),
+        "now": now,
+    }
+
+
+def digest_rows(digests: Digests) -> str:
+    """The parameter that statements join to say when a channel's digest is due."""
+    rows = [{"timing_id": timing, "due_at": due_at} for timing, due_at in digests.items()]
+    return json.dumps(rows, default=str)
 
 
 def matcher(event: ReleaseEvent) -> Matcher:
@@ -137,6 +228,7 @@ def matcher(event: ReleaseEvent) -> Matcher:
             "kind": event.kind,
             "value": event.value,
             "seen_at": event.seen_at,
+            "days_before": event.days_before,
             "planned_date": event.old_date or audiobook.release_date,
             "audiobook_id": audiobook.id,
             "work_id": audiobook.work_id,

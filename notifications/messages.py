@@ -28,6 +28,7 @@ _HEADLINES: Final = {
     "withdrawn": "Withdrawn",
     "restored": "Back again",
     "detail_changed": "Changed",
+    "reminder": "Soon",
 }
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls
@@ -53,6 +54,7 @@ class Content:
     language: str = ""
     release_date: dt.date | None = None  # on the store's calendar
     old_date: dt.date | None = None  # date_moved: the day it was
+    days_before: int | None = None  # of a reminder
     runtime_minutes: int | None = None
     cover_url: str = ""
     url: str = ""
@@ -92,6 +94,11 @@ def subject(contents: tuple[Content, ...]) -> str:
     """One line for several pieces of news."""
     first, more = headline(contents[0]), len(contents) - 1
     return f"{first} and {more} more" if more else first
+
+
+def digest_heading(date: dt.date, count: int) -> str:
+    """ "Your digest of 28 November 2026: 12 pieces of news"."""
+    return f"Your digest of {date_words(date)}: {count} pieces of news"
 
 
 def facts(content: Content) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ from catalog.models import Watch
 from catalog.normalise import clean
 from notifications.channels import registry
 from notifications.models import Channel, Destination, Route
+from stalkerr.locks import lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,25 @@ def register_channel(*, user: User, kind: str, name: str, config: Mapping[str, A
         _store(channel, name, checked)
         Route.objects.create(user=user, channel=channel)
     made = {field: value for field, value in checked.stored.items() if field not in config}
+    return Registered(channel, made)
+
+
+def find_or_register(*, user: User, kind: str, url: str) -> Registered:
+    """The user's channel of that kind at `url`, made where there is none; a new one hears no watch.
+
+    Raises ConfigError where its kind can't use the address.
+    """
+    checked = _checked(kind, {"url": url})
+    with transaction.atomic():
+        lock("channels", user.pk)
+        for channel in Channel.objects.filter(
+            user=user, kind=kind, destination__address=checked.address
+        ).order_by("id"):
+            if channel.config.get("url") == checked.stored["url"]:
+                return Registered(channel, {})
+        channel = Channel(user=user, kind=kind)
+        _store(channel, "", checked)
+    made = {field: value for field, value in checked.stored.items() if field != "url"}
     return Registered(channel, made)
 
 

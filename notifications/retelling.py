@@ -4,7 +4,9 @@ import datetime as dt
 
 from django.db import transaction
 
+from notifications.matching import DIGESTS, digest_rows
 from notifications.services import PROMISES
+from notifications.wishes import next_digests
 from stalkerr import sql
 from stalkerr.locks import lock
 
@@ -30,11 +32,12 @@ def retell(*, now: dt.datetime) -> int:
                 "since": now - LOOK_BACK,
                 "stood_since": now - STOOD,
                 "week_ago": now - AT_MOST,
+                "digests": digest_rows(next_digests(now)),
             },
         )
 
 
-_RETELL = """
+_RETELL = f"""
 WITH newest AS (
     SELECT DISTINCT ON (e.audiobook_id) e.id, e.audiobook_id, e.seen_at, e.new_date, e.held_by
     FROM release_events e
@@ -74,10 +77,15 @@ WITH newest AS (
       AND coalesce(t.retold_at < %(week_ago)s, true)
     RETURNING a.event_id, a.channel_id, a.user_id, a.watch_ids
 )
-INSERT INTO deliveries (event_id, user_id, channel_id, channel_kind, watch_ids, state, due_at,
-                        created_at)
-SELECT r.event_id, r.user_id, r.channel_id, c.kind, r.watch_ids,
-       CASE WHEN c.disabled_at IS NULL THEN 'pending' ELSE 'held' END, %(now)s, %(now)s
-FROM retold r JOIN channels c ON c.id = r.channel_id
-ON CONFLICT (event_id, channel_id) DO NOTHING
-"""
+INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, watch_ids, state,
+                        due_at, in_digest, created_at)
+SELECT r.event_id, e.seen_at, r.user_id, r.channel_id, c.kind, r.watch_ids,
+       CASE WHEN c.disabled_at IS NULL AND c.unconfirmed_since IS NULL
+            THEN 'pending' ELSE 'held' END,
+       coalesce(g.due_at, %(now)s), g.due_at IS NOT NULL, %(now)s
+FROM retold r
+JOIN release_events e ON e.id = r.event_id
+JOIN channels c ON c.id = r.channel_id
+LEFT JOIN {DIGESTS} ON g.timing_id = c.timing_id
+ON CONFLICT (event_id, channel_id, source_at) DO NOTHING
+"""  # noqa: S608 (no value comes from outside)

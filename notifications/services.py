@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from catalog.models import ReleaseEvent, Watch
-from notifications.matching import ALL_USERS, matcher
+from notifications.matching import ALL_USERS, Range, Want, chunked, matcher, promise
 from notifications.models import Channel, Delivery, Message, Refan, Told
+from notifications.wishes import next_digests
 from stalkerr import sql
 from stalkerr.locks import lock
 
@@ -34,13 +36,66 @@ def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
         )
         if event is None:  # or somebody else has just finished the older one
             return not untold.filter(id=event_id).exists()
-        match = matcher(event)
-        through = match.upper_bound(after=event.fanned_through, rows=chunk)
-        match.promise(after=event.fanned_through, through=through, now=now)
-        event.fanned_through = through
-        event.fanned_out_at = now if through == ALL_USERS else None
-        event.save(update_fields=["fanned_through", "fanned_out_at"])
-        return event.id == event_id and event.fanned_out_at is not None
+        through = _promise_each([event], now=now, chunk=chunk)
+        return through == {event_id: ALL_USERS}
+
+
+def has_untold() -> bool:
+    """Whether there is news that has not been promised to everybody yet."""
+    return ReleaseEvent.objects.unprocessed().exists()
+
+
+def fan_out_due(*, now: dt.datetime, limit: int, chunk: int) -> int:
+    """Promise the oldest untold news of up to `limit` audiobooks, all in one statement.
+
+    What has more than `chunk` candidates gets as far as that. Returns how many events were
+    promised: 0 says that nothing is left, or that others are at what is.
+    """
+    with transaction.atomic():
+        lock(PROMISES, shared=True)
+        events = list(
+            ReleaseEvent.objects.unprocessed()
+            .select_for_update(of=("self",), skip_locked=True)
+            .select_related("audiobook")
+            .alias(
+                older=Exists(
+                    ReleaseEvent.objects.unprocessed().filter(
+                        audiobook=OuterRef("audiobook"), id__lt=OuterRef("id")
+                    )
+                )
+            )
+            .filter(older=False)
+            .defer("audiobook__metadata", "audiobook__search_vector", "audiobook__summary")[:limit]
+        )
+        return len(_promise_each(events, now=now, chunk=chunk)) if events else 0
+
+
+def _promise_each(
+    events: Iterable[ReleaseEvent], *, now: dt.datetime, chunk: int
+) -> dict[int, int]:
+    """Promise events of different audiobooks to their next candidates, `chunk` in all.
+
+    Returns how far each of those got that had their turn.
+    """
+    untold = [Range(matcher(event), event.fanned_through) for event in events]
+    ranges = chunked(untold, rows=chunk)
+    promise(ranges, now=now, digests=next_digests(now))
+    through = {each.match.facts["event_id"]: each.through for each in ranges}
+    sql.rows(
+        """
+        UPDATE release_events e SET fanned_through = t.through,
+            fanned_out_at = CASE WHEN t.through = %(all)s THEN %(now)s::timestamptz END
+        FROM unnest(%(ids)s::bigint[], %(throughs)s::bigint[]) AS t(id, through)
+        WHERE e.id = t.id
+        """,
+        {
+            "ids": list(through),
+            "throughs": list(through.values()),
+            "all": ALL_USERS,
+            "now": now,
+        },
+    )
+    return through
 
 
 def fan_out_again(*, now: dt.datetime, limit: int) -> int:
@@ -53,8 +108,10 @@ def fan_out_again(*, now: dt.datetime, limit: int) -> int:
             .filter(event__held_by=None)
             .order_by("event__audiobook__work_id", "user_id", "id")[:limit]
         )
+        digests = next_digests(now)
         for refan in again:
-            matcher(refan.event).promise(after=refan.user_id - 1, through=refan.user_id, now=now)
+            one = Range(matcher(refan.event), refan.user_id - 1, refan.user_id)
+            promise([one], now=now, digests=digests)
         Refan.objects.filter(id__in=[refan.id for refan in again]).delete()
         return len(again)
 
@@ -68,15 +125,16 @@ def fan_out_notices(*, now: dt.datetime) -> int:
                 UPDATE accounts_notice SET fanned_out_at = %(now)s
                 WHERE id IN (SELECT id FROM accounts_notice WHERE fanned_out_at IS NULL
                              ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED)
-                RETURNING id, user_id
+                RETURNING id, user_id, created_at
             )
-            INSERT INTO deliveries (notice_id, user_id, channel_id, channel_kind, watch_ids, state,
-                                    due_at, created_at)
-            SELECT n.id, u.id, c.id, c.kind, '{}', 'pending', %(now)s, %(now)s
+            INSERT INTO deliveries (notice_id, source_at, user_id, channel_id, channel_kind,
+                                    watch_ids, state, due_at, created_at)
+            SELECT n.id, n.created_at, u.id, c.id, c.kind, '{}', 'pending', %(now)s, %(now)s
             FROM new n
             JOIN accounts_user u ON u.id = n.user_id
                  OR (n.user_id IS NULL AND u.is_staff AND u.is_active AND u.alarms)
             JOIN channels c ON c.user_id = u.id AND c.disabled_at IS NULL
+                 AND c.unconfirmed_since IS NULL
             ON CONFLICT DO NOTHING
             """,
             {"now": now},
@@ -118,25 +176,28 @@ def _cancel(promises: Iterable[Delivery], now: dt.datetime) -> None:
     groups: defaultdict[tuple[int, int], list[Delivery]] = defaultdict(list)
     for delivery in promises:
         groups[delivery.event_id or 0, delivery.user_id].append(delivery)
+    digests = next_digests(now)
     for (_, user_id), deliveries in groups.items():
         event = deliveries[0].event
         if event is None:
             continue
-        wanted = matcher(event).wanted(user_id=user_id, now=now)
+        wanted = matcher(event).wanted(user_id=user_id, now=now, digests=digests)
         for delivery in deliveries:
             _keep_reasons(delivery, wanted)
 
 
-def _keep_reasons(delivery: Delivery, wanted: Mapping[tuple[int, int], dt.datetime]) -> None:
+def _keep_reasons(delivery: Delivery, wanted: Mapping[tuple[int, int], Want]) -> None:
     """Leave the reasons that still hold, due when they say; with the last one goes the promise."""
     reasons = [each for each in delivery.watch_ids if (delivery.channel_id, each) in wanted]
     delivery.watch_ids = reasons
     if reasons:
-        delivery.due_at = min(wanted[delivery.channel_id, each] for each in reasons)
+        wants = [wanted[delivery.channel_id, each] for each in reasons]
+        delivery.due_at = min(want.due_at for want in wants)
+        delivery.in_digest = wants[0].in_digest  # it is the channel's wish
     else:
         delivery.state = Delivery.State.CANCELLED
         _give_back(delivery)
-    delivery.save(update_fields=["watch_ids", "state", "due_at"])
+    delivery.save(update_fields=["watch_ids", "state", "due_at", "in_digest"])
 
 
 def _give_back(delivery: Delivery) -> None:

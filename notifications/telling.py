@@ -13,25 +13,33 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from notifications import sending
+from notifications import links
 from notifications.channels import registry
-from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Verdict
+from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Pace, Verdict
+from notifications.composing import compose_due, put_off_quiet
 from notifications.contents import load_contents
+from notifications.messages import Content, digest_heading
 from notifications.models import Channel as ChannelRow
 from notifications.retry import Facts, decide
-from notifications.sending import Claimed, Settled
+from notifications.sending import Claimed, claim_due
+from notifications.settling import Settled, put_back, settle
+from notifications.templates import in_own_words
+from notifications.turns import take_turns
 from stalkerr.crypto import UnreadableSecretError
 from stalkerr.outbound import Client
 
-# Seconds; what is claimed then starts by second 25, and a send takes 15 at most: the soft limit is
-# 40, the lease lasts 60.
+# Seconds; what is claimed then starts by second 25 (LONGEST_WAIT), and a send takes 15 at most: the
+# soft limit is 40, the lease lasts 60.
 NO_CLAIM_AFTER = 20.0
+LONGEST_WAIT = 5.0  # for a turn; beyond it a message is given back
 SETTLE_AT_ONCE = 100
 SETTLE_TRIES = 5
 
@@ -40,14 +48,13 @@ Clock = Callable[[], dt.datetime]
 Finished = queue.SimpleQueue[Settled]
 
 
-def tell(*, kind: str, clock: Clock) -> bool:
-    """Send what is due over one kind of channel, as much as fits into one task.
+def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
+    """Send what is due over one kind of channel (of one shard), as much as fits into one task.
 
     Returns whether more may be waiting. What this process did not settle when it died is taken
     over once its lease has run out.
     """
-    channel = registry.get(kind)
-    finished: Finished = queue.SimpleQueue()
+    work = Work(registry.get(kind), shard, clock, queue.SimpleQueue())
     end = time.monotonic() + NO_CLAIM_AFTER
     in_flight, more = 0, True
     try:
@@ -55,72 +62,156 @@ def tell(*, kind: str, clock: Clock) -> bool:
             free = settings.TELL_IN_FLIGHT - in_flight
             may_start = more and time.monotonic() < end
             if may_start and free >= max(1, settings.TELL_IN_FLIGHT // 2):
-                started = _start_next(channel, free, finished, clock)
-                more = started > 0
+                started, more = _start_next(work, free)
                 in_flight += started
             if not in_flight:
                 return more
-            batch = _drain(finished)
-            in_flight -= len(batch)
-            _settle(batch, clock)
+            in_flight -= _settle(_drain(work.finished), clock)
     except Exception:
         # What is on the wire is heard: unless it is settled, it would be sent again.
         while in_flight:
-            batch = _drain(finished)
-            in_flight -= len(batch)
-            _settle(batch, clock)
+            in_flight -= _settle(_drain(work.finished), clock)
         raise
 
 
-def _start_next(channel: Channel[object], limit: int, finished: Finished, clock: Clock) -> int:
-    claimed = _claim(channel, limit, clock())
-    _start(channel, claimed, finished, clock())
-    return len(claimed)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one call of `tell` is about."""
+
+    channel: Channel[Any]
+    shard: int | None
+    clock: Clock
+    finished: Finished
 
 
-def _claim(channel: Channel[object], limit: int, now: dt.datetime) -> list[Claimed]:
-    lease = settings.TELL_LEASE
-    claimed = sending.claim_due(kind=channel.kind, limit=limit, now=now, lease=lease)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A message ready for the wire, or for what is wrong with it."""
+
+    message: Claimed
+    envelope: Envelope
+    config: Any  # None where `failed` says why
+    failed: Outcome | None = None
+    wait: float = 0.0  # seconds, for its turn
+
+
+def _start_next(work: Work, limit: int) -> tuple[int, bool]:
+    """Claim and send; returns how many were sent off, and whether there was anything at all."""
+    claimed = _claim(work, limit, work.clock())
+    if not claimed:
+        return 0, False
+    now = work.clock()
+    jobs = _with_turns(work.channel, _jobs(work.channel, claimed), now)
+    if jobs:
+        _network().call_soon_threadsafe(_send_each, work, jobs, now)
+    return len(jobs), True
+
+
+def _claim(work: Work, limit: int, now: dt.datetime) -> list[Claimed]:
+    kind, lease = work.channel.kind, settings.TELL_LEASE
+    put_off_quiet(kind=kind, now=now, shard=work.shard)
+    claimed = claim_due(kind=kind, limit=limit, now=now, lease=lease, shard=work.shard)
     if len(claimed) < limit:
-        claimed += sending.compose_due(
-            kind=channel.kind,
-            groups=channel.groups,
+        claimed += compose_due(
+            kind=kind,
+            groups=work.channel.groups,
             limit=limit - len(claimed),
             now=now,
             lease=lease,
+            shard=work.shard,
         )
     return claimed
 
 
-def _start(
-    channel: Channel[object], claimed: Sequence[Claimed], finished: Finished, now: dt.datetime
-) -> None:
-    """Hand claimed messages to the network thread; each comes back in `finished`."""
-    if not claimed:
-        return
+def _jobs(channel: Channel[Any], claimed: Sequence[Claimed]) -> list[Job]:
     contents = load_contents(message.id for message in claimed)
     rows = ChannelRow.objects.in_bulk({message.channel_id for message in claimed})
-    for message in claimed:
-        envelope = Envelope(
-            wire_id=str(message.wire_id),
-            contents=contents.get(message.id, ()),
-            created_at=message.created_at,
-        )
-        send = _send(channel, message, envelope, rows.get(message.channel_id), finished, now)
-        asyncio.run_coroutine_threadsafe(send, _loop(os.getpid()))
+    return [
+        _job(channel, message, contents.get(message.id, ()), rows.get(message.channel_id))
+        for message in claimed
+    ]
 
 
-async def _send(
-    channel: Channel[object],
+def _job(
+    channel: Channel[Any],
     message: Claimed,
-    envelope: Envelope,
+    contents: tuple[Content, ...],
     row: ChannelRow | None,
-    finished: Finished,
-    started_at: dt.datetime,
-) -> None:
+) -> Job:
+    heading, unsubscribe_url = "", ""
+    if message.digest_date:
+        heading = digest_heading(message.digest_date, len(contents))
+    if row is not None:
+        contents = in_own_words(contents, row.headline_template, row.body_template)
+        unsubscribe_url = links.unsubscribe_url(channel_id=row.id) if channel.unsubscribes else ""
+    envelope = Envelope(
+        wire_id=str(message.wire_id),
+        contents=contents,
+        created_at=message.created_at,
+        heading=heading,
+        unsubscribe_url=unsubscribe_url,
+    )
+    if row is None:
+        gone = Outcome(verdict=Verdict.REFUSED, detail="The channel is gone.")
+        return Job(message, envelope, None, gone)
+    if not contents:
+        empty = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
+        return Job(message, envelope, None, empty)
+    return _configured(channel, message, envelope, row)
+
+
+def _configured(
+    channel: Channel[Any], message: Claimed, envelope: Envelope, row: ChannelRow
+) -> Job:
+    try:
+        return Job(message, envelope, channel.parse_config(row.config))
+    except ConfigError as error:  # its address is one that is no longer allowed
+        failed = Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error), refusal=True)
+    except UnreadableSecretError as error:
+        _log.error("channel_unreadable", channel=row.id)
+        failed = Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error))
+    return Job(message, envelope, None, failed)
+
+
+def _with_turns(channel: Channel[Any], jobs: Sequence[Job], now: dt.datetime) -> list[Job]:
+    """Those that may be sent now or soon; the others are given back until their turn comes."""
+    buckets: list[dict[str, Pace]] = [
+        {}
+        if job.failed
+        else {f"{channel.kind}:{name}": pace for name, pace in channel.paces(job.config).items()}
+        for job in jobs
+    ]
+    waits = take_turns(buckets, longest=LONGEST_WAIT)
+    later = {
+        job.message: dt.timedelta(seconds=wait)
+        for job, wait in zip(jobs, waits, strict=True)
+        if wait > LONGEST_WAIT
+    }
+    put_back(waits=later, now=now)
+    return [
+        replace(job, wait=wait) if wait else job
+        for job, wait in zip(jobs, waits, strict=True)
+        if job.message not in later
+    ]
+
+
+# -- on the network thread ---------------------------------------------------------------------
+def _send_each(work: Work, jobs: Sequence[Job], now: dt.datetime) -> None:
+    loop = asyncio.get_running_loop()
+    for job in jobs:
+        task = loop.create_task(_send(work, job, now))
+        _tasks.add(task)  # the loop itself holds them weakly
+        task.add_done_callback(_tasks.discard)
+
+
+async def _send(work: Work, job: Job, claimed_at: dt.datetime) -> None:
     """One attempt. Whatever happens, something is put into `finished`."""
+    if job.wait:
+        await asyncio.sleep(job.wait)
+    message = job.message
+    started_at = claimed_at + dt.timedelta(seconds=job.wait)
     begun = time.monotonic()
-    outcome = await _attempt(channel, envelope, row, started_at)
+    outcome = job.failed or await _attempt(work.channel, job, started_at)
     duration = dt.timedelta(seconds=time.monotonic() - begun)
     facts = Facts(
         tries=message.tries,
@@ -128,7 +219,7 @@ async def _send(
         ambiguous=message.ambiguous,
         created_at=message.created_at,
         refused_at=message.refused_at,
-        idempotent=channel.idempotent,
+        idempotent=work.channel.idempotent,
     )
     decision = decide(
         facts,
@@ -137,29 +228,19 @@ async def _send(
         jitter=random.random(),  # noqa: S311 (spreads load, hides nothing)
         base=settings.RETRY_BASE,
     )
-    finished.put(Settled(message, outcome, decision, started_at, duration))
+    work.finished.put(Settled(message, outcome, decision, started_at, duration))
 
 
-async def _attempt(
-    channel: Channel[object], envelope: Envelope, row: ChannelRow | None, now: dt.datetime
-) -> Outcome:
-    if row is None:
-        return Outcome(verdict=Verdict.REFUSED, detail="The channel is gone.")
-    if not envelope.contents:
-        return Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
+async def _attempt(channel: Channel[Any], job: Job, now: dt.datetime) -> Outcome:
     try:
-        config = channel.parse_config(row.config)
-        return await channel.send(envelope, config, _client(os.getpid()), now)
-    except ConfigError as error:  # its address is one that is no longer allowed
-        return Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error), refusal=True)
-    except UnreadableSecretError as error:
-        _log.error("channel_unreadable", channel=row.id)
-        return Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error))
+        return await channel.send(job.envelope, job.config, _client(os.getpid()), now)
     except Exception as error:  # noqa: BLE001 (a broken channel must not take the others along)
-        _log.exception("send_failed", channel=row.id, wire_id=envelope.wire_id)
+        # The error may quote what it choked on, an address with its secret: its type only.
+        _log.error("send_failed", wire_id=job.envelope.wire_id, error=type(error).__name__)
         return Outcome(verdict=Verdict.AMBIGUOUS, detail=f"Our own fault: {type(error).__name__}")
 
 
+# -- and back ----------------------------------------------------------------------------------
 def _drain(finished: Finished) -> list[Settled]:
     """Wait for one, and take along whatever else has finished by now."""
     batch = [finished.get()]
@@ -168,11 +249,14 @@ def _drain(finished: Finished) -> list[Settled]:
     return batch
 
 
-def _settle(batch: Sequence[Settled], clock: Clock) -> None:
-    """Settle, and settle again where the database was away for a moment: the news is out."""
+def _settle(batch: Sequence[Settled], clock: Clock) -> int:
+    """Settle, and settle again where the database was away for a moment: the news is out.
+
+    Returns how many.
+    """
     for tries_left in reversed(range(SETTLE_TRIES)):
         try:
-            kept = sending.settle(settled=batch, now=clock())
+            kept = settle(settled=batch, now=clock())
             break
         except OperationalError:
             if not tries_left:
@@ -184,6 +268,14 @@ def _settle(batch: Sequence[Settled], clock: Clock) -> None:
             _log.warning("lease_lost", wire_id=str(each.message.wire_id))
         elif each.outcome.verdict is Verdict.AMBIGUOUS:
             _log.warning("ambiguous", wire_id=str(each.message.wire_id), why=each.outcome.detail)
+    return len(batch)
+
+
+_tasks: set["asyncio.Task[None]"] = set()
+
+
+def _network() -> asyncio.AbstractEventLoop:
+    return _loop(os.getpid())
 
 
 @cache

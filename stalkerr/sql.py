@@ -1,5 +1,6 @@
 """SQL written by hand: statements that touch many rows at once."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,3 +21,8 @@ def count(statement: str, parameters: Parameters = ()) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return int(cursor.rowcount)
+
+
+def parsed(value: Any) -> Any:
+    """jsonb of a raw cursor: Django hands it over as text."""
+    return json.loads(value) if isinstance(value, str) else value

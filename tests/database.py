@@ -1,5 +1,6 @@
 """The test database: Django's tables, the job ledger, and the row that moves the clock."""
 
+import datetime as dt
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
+from notifications.partitions import make_months
 from stalkerr.embedded import ensure
 from tests.servers import VAR_DIR
 from workers.ledger import migrate
@@ -18,6 +20,7 @@ from workers.ledger.engine import engine
 def complete() -> None:
     """Add to Django's tables what Django does not know."""
     migrate.upgrade()
+    make_months(now=dt.datetime.now(dt.UTC))
     table = settings.CLOCK_OFFSET_TABLE
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (shift interval NOT NULL)")

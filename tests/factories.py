@@ -109,7 +109,7 @@ def make_delivery(
     channel: Channel, event: ReleaseEvent, *, now: dt.datetime, **fields: Any
 ) -> Delivery:
     """A promise to tell an event over a channel."""
-    fields = {"due_at": now, "created_at": now} | fields
+    fields = {"due_at": now, "created_at": now, "source_at": event.seen_at} | fields
     return Delivery.objects.create(
         event=event, user=channel.user, channel=channel, channel_kind=channel.kind, **fields
     )

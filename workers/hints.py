@@ -6,15 +6,19 @@ one time-out after the other.
 """
 
 import time
+from functools import cache
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
 
 from stalkerr.celery import app
 
 PAUSE: Final = 30.0  # seconds
 EXPIRES: Final = 120.0  # a hint older than this has been given again
+WAITING: Final = 30  # seconds for which one waiting hint stands for all that say the same
 
 _log = structlog.get_logger(__name__)
 _silent_until = 0.0
@@ -34,3 +38,34 @@ def hint(task: str, queue: str, **arguments: Any) -> bool:
         _log.warning("broker_unreachable", task=task, error=str(error), silent_s=PAUSE)
         return False
     return True
+
+
+def hint_once(task: str, queue: str, **arguments: Any) -> bool:
+    """As `hint`, unless one that says the same is waiting; its task calls `taken` as it begins."""
+    if time.monotonic() < _silent_until:
+        return False
+    try:
+        is_first = _redis().set(_key(task, arguments), 1, nx=True, ex=WAITING)
+    except (RedisError, OSError):
+        is_first = True
+    return hint(task, queue, **arguments) if is_first else True
+
+
+def taken(task: str, **arguments: Any) -> None:
+    """A task begins, before it reads any row: what comes from here on is worth another hint."""
+    try:
+        _redis().delete(_key(task, arguments))
+    except (RedisError, OSError) as error:
+        _log.warning("hint_kept", task=task, error=str(error))
+
+
+def _key(task: str, arguments: dict[str, Any]) -> str:
+    return f"stalkerr:hint:{task}:{sorted(arguments.items())}"
+
+
+@cache
+def _redis() -> "Redis":
+    patience = min(0.5, settings.BROKER_TIMEOUT)
+    return Redis.from_url(
+        settings.BUCKETS_URL, socket_timeout=patience, socket_connect_timeout=patience
+    )

@@ -17,11 +17,11 @@ from api.rest.owned import OwnedViewSet
 from catalog.normalise import clean
 from notifications.channels.base import ConfigError
 from notifications.channels.registry import CHANNELS
-from notifications.models import Channel, Delivery, Message
+from notifications.models import SHARDS, Channel, Delivery, Message
 from notifications.registration import change_channel, register_channel, shown_config
 from notifications.services import enable_channel, replay_held
 from stalkerr import clock
-from workers.hints import hint
+from workers.hints import hint_once
 
 NAME_MAX: Final = 100
 
@@ -121,8 +121,12 @@ class ChannelViewSet(OwnedViewSet[Channel]):
         if channel.disabled_at is not None:
             raise DisabledError
         replayed = replay_held(channel=channel, now=clock.now())
-        transaction.on_commit(lambda: hint("notifications.tell", "tell", kind=channel.kind))
+        transaction.on_commit(lambda: _tell_soon(channel))
         return Response({"replayed": replayed})
+
+
+def _tell_soon(channel: Channel) -> None:
+    hint_once("notifications.tell", "tell", kind=channel.kind, shard=channel.pk % SHARDS)
 
 
 def _held(waiting: QuerySet[Any]) -> Coalesce:

@@ -13,10 +13,11 @@ from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
 from catalog import marketplaces
 from catalog.classify import HIDEABLE
-from catalog.models import ReleaseEvent, Watch
-from catalog.models.watch import default_event_kinds, default_hidden, default_marketplaces
+from catalog.models import Watch
+from catalog.models.watch import HEARABLE, default_event_kinds, default_hidden, default_marketplaces
 from catalog.normalise import name_key
 from catalog.people import Namesake, choices
+from catalog.reminders import DAYS_MAX
 from catalog.watch_rules import LIST_MAX, TEXT_MAX, tidy_languages, tidy_query, watch_errors
 from catalog.watching import end_watch, save_watch
 from notifications.models import Channel
@@ -85,9 +86,15 @@ class WatchSerializer(serializers.Serializer[Watch]):
         child=serializers.CharField(max_length=TEXT_MAX), max_length=LIST_MAX, default=list
     )
     event_kinds = serializers.ListField(
-        child=serializers.ChoiceField(choices=ReleaseEvent.Kind.choices),
+        child=serializers.ChoiceField(choices=HEARABLE),
         allow_empty=False,
         default=default_event_kinds,
+    )
+    remind_days = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=DAYS_MAX),
+        max_length=LIST_MAX,
+        default=list,
+        help_text="Reminded so many days before a title is due; 0: on its day. Empty: not at all.",
     )
     include_announced = serializers.BooleanField(
         default=True, help_text="Also later news of what was announced and unreleased at the start."
@@ -131,6 +138,9 @@ class WatchSerializer(serializers.Serializer[Watch]):
 
     def validate_hidden(self, traits: list[str]) -> list[str]:
         return list(dict.fromkeys(traits))
+
+    def validate_remind_days(self, days: list[int]) -> list[int]:
+        return sorted(set(days), reverse=True)
 
     def validate_event_kinds(self, kinds: list[str]) -> list[str]:
         return list(dict.fromkeys(kinds))

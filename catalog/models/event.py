@@ -31,6 +31,7 @@ class ReleaseEvent(models.Model):
         WITHDRAWN = "withdrawn"
         RESTORED = "restored"
         DETAIL_CHANGED = "detail_changed"
+        REMINDER = "reminder"  # its day is near; only for watches that asked (Watch.remind_days)
 
     audiobook = models.ForeignKey("catalog.Audiobook", models.CASCADE, related_name="events")
     kind = models.CharField(max_length=16, choices=Kind)
@@ -38,6 +39,9 @@ class ReleaseEvent(models.Model):
     seen_at = models.DateTimeField(help_text="When we saw it.")
     old_date = models.DateField(null=True, blank=True)
     new_date = models.DateField(null=True, blank=True)
+    days_before = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Of a reminder: days to go, 0 on the day itself."
+    )
     found_late = models.BooleanField(
         default=False, help_text="Out, or announced long, before we saw it."
     )
@@ -68,6 +72,9 @@ class ReleaseEvent(models.Model):
                 condition=~Q(kind="date_moved") | ~Q(new_date=None), name="event_moved_has_a_date"
             ),
             models.CheckConstraint(
+                condition=~Q(kind="reminder", days_before=None), name="event_reminder_has_days"
+            ),
+            models.CheckConstraint(
                 condition=Q(braked_at=None) | ~Q(held_by=None), name="event_braked_is_held"
             ),
         ]
@@ -95,6 +102,8 @@ class ReleaseEvent(models.Model):
         """What makes telling it again a repetition: house rule of `Told`."""
         if self.kind == self.Kind.DATE_MOVED:
             return str(self.new_date)
+        if self.kind == self.Kind.REMINDER:
+            return f"{self.new_date} -{self.days_before}"
         if self.kind in (self.Kind.ANNOUNCED, self.Kind.OUT_NOW):
             return ""
         return str(self.revision)

@@ -19,9 +19,13 @@ def default_marketplaces() -> list[str]:
     return ["us"]
 
 
+# What a watch may hear; reminders are asked for by their days instead.
+HEARABLE = [choice for choice in ReleaseEvent.Kind.choices if choice[0] != "reminder"]
+
+
 def default_event_kinds() -> list[str]:
     """What a new watch hears: all news but corrections of details."""
-    return [kind for kind in ReleaseEvent.Kind.values if kind != ReleaseEvent.Kind.DETAIL_CHANGED]
+    return [kind for kind, _ in HEARABLE if kind != ReleaseEvent.Kind.DETAIL_CHANGED]
 
 
 def default_hidden() -> list[str]:
@@ -76,7 +80,14 @@ class Watch(models.Model):
     )
     excluded_words = ArrayField(models.TextField(), default=list, blank=True)
     event_kinds = ArrayField(
-        models.CharField(max_length=16, choices=ReleaseEvent.Kind), default=default_event_kinds
+        models.CharField(max_length=16, choices=HEARABLE), default=default_event_kinds
+    )
+    remind_days = ArrayField(
+        models.PositiveSmallIntegerField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Reminded so many days before a title is due; 0: on its day.",
     )
     include_announced = models.BooleanField(
         default=True, help_text="Also later news of what was announced and unreleased at the start."
@@ -110,7 +121,10 @@ class Watch(models.Model):
         indexes = [
             models.Index(  # notifications.services.cancel_unwanted
                 fields=["id"], condition=~Q(edited_at=None), name="watch_edited"
-            )
+            ),
+            models.Index(  # catalog/reminders.py: which days anybody wants
+                fields=["id"], condition=~Q(remind_days=[]), name="watch_reminded"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -80,6 +80,7 @@ class Channel(ABC, Generic[ConfigT]):
     secret_fields: ClassVar[frozenset[str]]  # never shown again once stored
     pace: ClassVar[Pace | None] = None  # of one destination; None: as fast as it takes them
     confirmed_by_link: ClassVar[bool] = False  # no news before its owner followed a link sent there
+    unsubscribes: ClassVar[bool] = False  # shows Envelope.unsubscribe_url
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """`data` plus what its owner need not give because the channel makes it (a secret)."""

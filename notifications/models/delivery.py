@@ -9,11 +9,28 @@ from django.db.models import Q
 from accounts.models import Notice
 from catalog.models import Audiobook, ReleaseEvent, Work
 from notifications.models.channel import Channel
-from notifications.models.message import Message
+from notifications.models.message import Message, shard_of
+
+
+class Posting(models.Model):
+    """An audiobook that a program asked us to send to one address (POST /api/webhooks/new-book)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    book = models.JSONField(help_text="As it was given, checked.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "postings"
+
+    def __str__(self) -> str:
+        return str(self.book.get("title", ""))
 
 
 class Delivery(models.Model):
-    """One piece of news promised to one channel, and every reason for it."""
+    """One piece of news promised to one channel, and every reason for it.
+
+    The table is partitioned by the month of `source_at`, so every unique key holds it.
+    """
 
     class State(models.TextChoices):
         PENDING = "pending"  # will be composed when due_at has come
@@ -25,25 +42,48 @@ class Delivery(models.Model):
 
     event = models.ForeignKey(ReleaseEvent, models.CASCADE, null=True, related_name="deliveries")
     notice = models.ForeignKey(Notice, models.CASCADE, null=True, related_name="deliveries")
+    posting = models.ForeignKey(Posting, models.CASCADE, null=True, related_name="deliveries")
+    source_at = models.DateTimeField(help_text="The moment of what it tells: never changes.")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries")
     channel_kind = models.CharField(max_length=16)
+    shard = shard_of("channel_id")
     watch_ids = ArrayField(models.BigIntegerField(), default=list, help_text="Why.")
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     due_at = models.DateTimeField()
+    in_digest = models.BooleanField(db_default=False, help_text="Waits for its channel's digest.")
     created_at = models.DateTimeField()
     message = models.ForeignKey(
-        Message, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+        Message,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_constraint=False,  # the key of a partitioned table holds its month
     )
+    message_at = models.DateTimeField(null=True, editable=False, help_text="Message.created_at")
 
     class Meta:
         db_table = "deliveries"
         verbose_name_plural = "deliveries"
         constraints = [
-            models.UniqueConstraint(fields=["event", "channel"], name="deliver_event_once"),
-            models.UniqueConstraint(fields=["notice", "channel"], name="deliver_notice_once"),
+            models.UniqueConstraint(
+                fields=["event", "channel", "source_at"], name="deliver_event_once"
+            ),
+            models.UniqueConstraint(
+                fields=["notice", "channel", "source_at"],
+                condition=~Q(notice=None),
+                name="deliver_notice_once",
+            ),
+            models.UniqueConstraint(
+                fields=["posting", "channel", "source_at"],
+                condition=~Q(posting=None),
+                name="deliver_posting_once",
+            ),
             models.CheckConstraint(
-                condition=Q(event=None, notice__isnull=False) | Q(event__isnull=False, notice=None),
+                condition=Q(event__isnull=False, notice=None, posting=None)
+                | Q(event=None, notice__isnull=False, posting=None)
+                | Q(event=None, notice=None, posting__isnull=False),
                 name="delivery_of_one_thing",
             ),
             models.CheckConstraint(
@@ -52,12 +92,20 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(  # compose_due: which channels have something to say, and what
-                fields=["channel_kind", "channel", "due_at"],
-                condition=Q(state="pending"),
+                fields=["channel_kind", "shard", "channel", "due_at"],
+                condition=Q(state="pending", in_digest=False),
                 name="delivery_pending",
+            ),
+            models.Index(  # what is due at all: kinds_due, digests, quiet hours, the backlog
+                fields=["channel_kind", "shard", "due_at"],
+                condition=Q(state="pending"),
+                name="delivery_due",
             ),
             models.Index(  # replay: what was kept while a channel was disabled
                 fields=["channel"], condition=Q(state="held"), name="delivery_held"
+            ),
+            models.Index(  # contents: what a message says
+                fields=["message"], condition=~Q(message=None), name="delivery_of_message"
             ),
             GinIndex(  # cancel_unwanted: what an edited watch has promised
                 fields=["watch_ids"],
@@ -68,7 +116,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event or self.notice} to {self.channel}"
+        return f"{self.event or self.notice or self.posting} to {self.channel}"
 
 
 class Told(models.Model):

@@ -5,10 +5,10 @@ import datetime as dt
 from celery import shared_task
 from django.conf import settings
 
-from catalog.services import publish_events, unprocessed_events
-from notifications import merging, retelling, sending, services, telling
+from catalog.services import publish_events
+from notifications import merging, partitions, retelling, sending, services, telling, wishes
 from stalkerr import clock
-from workers.hints import hint
+from workers.hints import hint_once, taken
 from workers.jobs import job
 
 AT_ONCE = 200  # rows of each sort a sweep looks at; the next one looks at the rest
@@ -23,12 +23,12 @@ def sweep(now: dt.datetime) -> int:
     done += services.fan_out_again(now=now, limit=AT_ONCE)
     done += services.fan_out_notices(now=now)
     done += services.hold_strays(now=now)
-    events = unprocessed_events(limit=AT_ONCE)
-    for event_id in events:
-        hint("notifications.fan_out", "tell", event_id=event_id)
-    _hint_at_kinds(now)
+    done += sending.bury_lost(now=now)
+    if services.has_untold():
+        hint_once("notifications.fan_out", "tell")
+    _hint_at_shards(now)
     # Last: whatever may be wrong with works, news goes out.
-    return done + len(events) + merging.merge_due(limit=AT_ONCE)
+    return done + merging.merge_due(limit=AT_ONCE)
 
 
 @job("notifications.look_back")
@@ -38,23 +38,33 @@ def look_back(now: dt.datetime) -> int:
     return dropped + retelling.retell(now=now)
 
 
+@job("notifications.keep_months")
+def keep_months(now: dt.datetime) -> int:
+    """Make the months to come, drop those that are kept no longer; clocks follow their owners."""
+    changed = partitions.make_months(now=now)
+    changed += partitions.drop_months(before=now - settings.KEEP_MESSAGES)
+    return changed + wishes.follow_zones(now=now)
+
+
 @shared_task(name="notifications.fan_out")
-def fan_out(*, event_id: int) -> None:
-    """Promise one event to the next chunk of its listeners."""
+def fan_out() -> None:
+    """Promise what is untold to the next chunk of its listeners."""
+    taken("notifications.fan_out")
     publish_events()
     now = clock.now()
-    if not services.fan_out(event_id=event_id, now=now, chunk=settings.FAN_OUT_CHUNK):
-        hint("notifications.fan_out", "tell", event_id=event_id)
-    _hint_at_kinds(now)
+    if services.fan_out_due(now=now, limit=AT_ONCE, chunk=settings.FAN_OUT_CHUNK):
+        hint_once("notifications.fan_out", "tell")
+    _hint_at_shards(now)
 
 
 @shared_task(name="notifications.tell")
-def tell(*, kind: str) -> None:
-    """Send what is due over one kind of channel."""
-    if telling.tell(kind=kind, clock=clock.now):
-        hint("notifications.tell", "tell", kind=kind)
+def tell(*, kind: str, shard: int) -> None:
+    """Send what is due over one kind of channel, for one shard of the channels."""
+    taken("notifications.tell", kind=kind, shard=shard)
+    if telling.tell(kind=kind, shard=shard, clock=clock.now):
+        hint_once("notifications.tell", "tell", kind=kind, shard=shard)
 
 
-def _hint_at_kinds(now: dt.datetime) -> None:
-    for kind in sending.kinds_due(now=now):
-        hint("notifications.tell", "tell", kind=kind)
+def _hint_at_shards(now: dt.datetime) -> None:
+    for kind, shard in sending.due_shards(now=now):
+        hint_once("notifications.tell", "tell", kind=kind, shard=shard)

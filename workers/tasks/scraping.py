@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from celery import shared_task
 
+from catalog import reminders
 from catalog.services import mark_out_by_date as mark_titles_out
 from scraping import alarms, services
 from stalkerr import clock
-from workers.hints import hint
+from workers.hints import hint, hint_once
 from workers.jobs import job
 
 # Visits under way in one marketplace: they wait for each other's turns anyway.
@@ -44,14 +45,22 @@ def visit_target(*, target_id: int, claim_no: int) -> None:
 
 
 def _tell(event_ids: Iterable[int]) -> None:
-    for event_id in event_ids:
-        hint("notifications.fan_out", "tell", event_id=event_id)
+    if any(True for _ in event_ids):
+        hint_once("notifications.fan_out", "tell")
 
 
 @job("scraping.mark_out_by_date")
 def mark_out_by_date(now: dt.datetime) -> int:
     """Titles whose day has come and that the store could not confirm."""
     news = mark_titles_out(now=now)
+    _tell(news)
+    return len(news)
+
+
+@job("catalog.remind")
+def remind(now: dt.datetime) -> int:
+    """Titles whose day is near, for watches that asked to be reminded."""
+    news = reminders.remind(now=now)
     _tell(news)
     return len(news)
 

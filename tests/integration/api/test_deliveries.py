@@ -28,7 +28,12 @@ def make_sent(channel: Channel, event: ReleaseEvent, now: dt.datetime) -> Delive
     )
     for claim_no, verdict in ((2, "accepted"), (1, "not_accepted")):
         Attempt.objects.create(
-            message=message, claim_no=claim_no, verdict=verdict, started_at=now, duration_ms=7
+            message=message,
+            message_at=now,
+            claim_no=claim_no,
+            verdict=verdict,
+            started_at=now,
+            duration_ms=7,
         )
     return make_delivery(channel, event, now=now, state="composed", message=message, watch_ids=[5])
 
@@ -66,7 +71,13 @@ def test_a_notice_and_a_promise_are_shown_as_well(
     channel = make_channel(alice)
     notice = Notice.objects.create(dedupe_key="1", subject="Look here", text="-", created_at=now)
     Delivery.objects.create(
-        notice=notice, user=alice, channel=channel, channel_kind="x", due_at=now, created_at=now
+        source_at=now,
+        notice=notice,
+        user=alice,
+        channel=channel,
+        channel_kind="x",
+        due_at=now,
+        created_at=now,
     )
     make_delivery(channel, event_of(make_audiobook(now=now)), now=now)
     promised, told = client_of(alice).get(PATH).json()["results"]

@@ -120,6 +120,7 @@ def test_a_promise_made_while_the_mark_was_set_goes_with_the_next_sweep(
     client_of(alice).post(PATH, {"kind": "have_it", "audiobook": book.id})
     Delivery.objects.create(
         event=ReleaseEvent.objects.get(),
+        source_at=now,
         user=alice,
         channel=channel,
         channel_kind=channel.kind,

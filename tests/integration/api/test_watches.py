@@ -45,6 +45,7 @@ def test_a_watch_needs_no_more_than_a_kind_and_a_query(alice: User, client_of: C
         "hidden": ["podcast", "part", "omnibus", "ai_voice", "reissue"],
         "excluded_words": [],
         "event_kinds": ["announced", "date_moved", "out_now", "withdrawn", "restored"],
+        "remind_days": [],
         "include_announced": True,
         "per_edition": False,
         "muted": False,

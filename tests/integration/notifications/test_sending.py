@@ -10,12 +10,15 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Notice, User
-from notifications import sending, services
+from notifications import sending, services, settling
 from notifications.channels.base import Outcome, Verdict
+from notifications.composing import compose_due
 from notifications.contents import load_contents
-from notifications.models import Attempt, Channel, Delivery, Destination, Message
+from notifications.destinations import BREAKER_AFTER, BREAKER_FIRST
+from notifications.models import SHARDS, Attempt, Channel, Delivery, Destination, Message
 from notifications.retry import Decision
-from notifications.sending import Claimed, Settled
+from notifications.sending import Claimed
+from notifications.settling import Settled
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
@@ -28,8 +31,12 @@ ACCEPTED = Outcome(verdict=Verdict.ACCEPTED, status=200)
 BROKEN = Outcome(verdict=Verdict.NOT_ACCEPTED, status=502, detail="The other side has a fault.")
 
 
-def compose(now: dt.datetime, *, groups: int = 1, limit: int = 100) -> list[Claimed]:
-    return sending.compose_due(kind="webhook", groups=groups, limit=limit, now=now, lease=LEASE)
+def compose(
+    now: dt.datetime, *, groups: int = 1, limit: int = 100, shard: int | None = None
+) -> list[Claimed]:
+    return compose_due(
+        kind="webhook", groups=groups, limit=limit, now=now, lease=LEASE, shard=shard
+    )
 
 
 def claim(now: dt.datetime, limit: int = 100) -> list[Claimed]:
@@ -49,7 +56,7 @@ def settle(
         | changes
     )
     settled = [Settled(each, outcome, decision, now, SECOND) for each in claimed]
-    return sending.settle(settled=settled, now=now)
+    return settling.settle(settled=settled, now=now)
 
 
 def promise(channel: Channel, now: dt.datetime, count: int = 1) -> None:
@@ -88,8 +95,8 @@ def test_news_is_grouped_as_far_as_the_kind_allows(
 def test_what_is_not_due_waits(channel: Channel, now: dt.datetime) -> None:
     make_delivery(channel, event_of(make_audiobook(now=now)), now=now, due_at=now + SECOND)
     assert compose(now) == []
-    assert sending.kinds_due(now=now) == []
-    assert sending.kinds_due(now=now + SECOND) == ["webhook"]
+    assert sending.due_shards(now=now) == []
+    assert sending.due_shards(now=now + SECOND) == [("webhook", channel.id % SHARDS)]
     assert len(compose(now + SECOND)) == 1
 
 
@@ -144,6 +151,7 @@ def test_a_message_whose_senders_keep_vanishing_ends(channel: Channel, now: dt.d
         (claimed,) = claim(moment)
         assert claimed.tries == 0
     assert claim(moment + LEASE + SECOND) == []
+    assert sending.bury_lost(now=moment + LEASE + SECOND) == 1
     message = Message.objects.get()
     assert (message.state, message.reason) == ("failed", "worker lost")
 
@@ -163,11 +171,11 @@ def test_one_crowded_destination_leaves_room_for_the_others(now: dt.datetime) ->
 def test_the_breaker_opens_after_contacts_that_came_to_nothing(
     channel: Channel, now: dt.datetime
 ) -> None:
-    promise(channel, now, sending.BREAKER_AFTER + 1)
-    settle(compose(now, limit=sending.BREAKER_AFTER), now, "due", BROKEN)
+    promise(channel, now, BREAKER_AFTER + 1)
+    settle(compose(now, limit=BREAKER_AFTER), now, "due", BROKEN)
     assert compose(now) == []
     assert claim(now + SECOND) == []
-    later = now + sending.BREAKER_FIRST
+    later = now + BREAKER_FIRST
     settle(claim(later, limit=1), later)
     assert Destination.objects.get().failures == 0
     assert len(compose(later)) == 1
@@ -240,13 +248,14 @@ def test_the_database_refuses_states_that_can_not_be(
 def test_a_batch_takes_a_fixed_number_of_statements(
     size: int, alice: User, now: dt.datetime
 ) -> None:
-    promise(make_channel(alice), now, size)
+    channel = make_channel(alice)
+    promise(channel, now, size)
     with CaptureQueriesContext(connection) as queries:
-        claimed = compose(now)
+        claimed = compose(now, shard=channel.id % SHARDS)
         load_contents(each.id for each in claimed)
         settle(claimed, now)
     assert len(claimed) == size
-    assert len(queries) == 13
+    assert len(queries) == 15
 
 
 @pytest.mark.django_db(transaction=True)

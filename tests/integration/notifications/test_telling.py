@@ -11,9 +11,9 @@ from standardwebhooks import Webhook
 from accounts.models import User
 from catalog.services import publish_events
 from notifications import services
+from notifications.composing import compose_due
 from notifications.models import Attempt, Channel, Delivery, Message
 from notifications.registration import register_channel
-from notifications.sending import compose_due
 from notifications.telling import tell
 from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch

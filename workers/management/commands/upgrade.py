@@ -6,6 +6,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 
+from notifications.partitions import make_months
+from stalkerr import clock
 from workers.ledger import migrate
 
 
@@ -18,6 +20,7 @@ class Command(BaseCommand):
             try:
                 call_command("migrate", verbosity=0, interactive=False)
                 migrate.upgrade()
+                make_months(now=clock.now())
                 # A machine that vanishes inside a transaction must not keep its locks until
                 # TCP gives up.
                 database = connection.ops.quote_name(connection.settings_dict["NAME"])

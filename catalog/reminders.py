@@ -1,0 +1,87 @@
+"""Reminders: a title's day is near, and a watch asked to hear of it so many days before.
+
+A reminder is a piece of news like any other (`ReleaseEvent`), written at eight in the morning on
+the store's clock, and only for titles that some watch's match keys find.
+"""
+
+import datetime as dt
+from typing import Final
+
+from django.db import transaction
+
+from catalog.marketplaces import MARKETPLACES, store_date
+from stalkerr import sql
+from stalkerr.locks import lock
+
+DAYS_MAX: Final = 60
+HOUR: Final = 8
+LATE_MAX: Final = 3  # days; what nobody could write in time is made up for so long
+
+
+def remind(*, now: dt.datetime) -> list[int]:
+    """Write the reminders that are due in every marketplace; returns the events' ids.
+
+    The same day twice writes nothing twice. What nobody wrote in its time is made up for, if it
+    was known then and nothing has happened to the title since.
+    """
+    days = sorted({day for (wanted,) in sql.rows(_WANTED) for day in wanted})
+    if not days:
+        return []
+    with transaction.atomic():
+        lock("reminders")
+        return [event_id for code in MARKETPLACES for event_id in _remind(code, days, now)]
+
+
+_WANTED = "SELECT remind_days FROM watches WHERE remind_days <> '{}' AND ended_at IS NULL"
+
+
+def _remind(marketplace: str, days: list[int], now: dt.datetime) -> list[int]:
+    # Before eight it is still yesterday, whose reminders are written.
+    today = store_date(marketplace, now - dt.timedelta(hours=HOUR))
+    rows = sql.rows(
+        _WRITE,
+        {
+            "marketplace": marketplace,
+            "days": days,
+            "today": today,
+            "now": now,
+            "hour": HOUR,
+            "late": LATE_MAX,
+            "zone": str(MARKETPLACES[marketplace].zone),
+        },
+    )
+    return [event_id for (event_id,) in rows]
+
+
+# Titles that wait for a person (catalog/brake.py) are not spoken of.
+_WRITE = """
+WITH due AS (
+    SELECT a.id, a.release_date, d.days FROM unnest(%(days)s::int[]) AS d(days)
+    JOIN audiobooks a ON a.marketplace = %(marketplace)s AND a.release_date >= %(today)s
+         AND a.release_date BETWEEN %(today)s::date + d.days - %(late)s AND %(today)s::date + d.days
+    WHERE a.withdrawn_at IS NULL AND (a.out_at IS NULL OR a.release_date = %(today)s)
+      AND (a.release_date = %(today)s::date + d.days OR NOT EXISTS (
+          SELECT FROM release_events e WHERE e.audiobook_id = a.id AND e.kind <> 'reminder'
+          AND e.seen_at >= (a.release_date - d.days + make_interval(hours => %(hour)s))
+                           AT TIME ZONE %(zone)s))
+      AND EXISTS (SELECT FROM watch_keys k JOIN watches w ON w.id = k.watch_id
+                  WHERE k.key = ANY(a.match_keys) AND d.days = ANY(w.remind_days)
+                    AND w.ended_at IS NULL)
+      AND NOT EXISTS (SELECT FROM release_events e WHERE e.audiobook_id = a.id
+                      AND e.kind = 'reminder' AND e.new_date = a.release_date
+                      AND e.days_before = d.days)
+      AND NOT EXISTS (SELECT FROM release_events e WHERE e.audiobook_id = a.id
+                      AND e.braked_at IS NOT NULL)
+), numbered AS (
+    UPDATE audiobooks a SET revision = a.revision + n.reminders
+    FROM (SELECT id, count(*) AS reminders FROM due GROUP BY id) n WHERE a.id = n.id
+    RETURNING a.id, a.revision - n.reminders AS revision
+)
+INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, days_before,
+                            found_late, unconfirmed, fanned_through)
+SELECT d.id, 'reminder', n.revision + row_number() OVER (PARTITION BY d.id ORDER BY d.days DESC),
+       %(now)s, d.release_date, d.days, false, false, 0
+FROM due d JOIN numbered n ON n.id = d.id
+ORDER BY d.id
+RETURNING id
+"""

@@ -1,0 +1,307 @@
+"""What is pending becomes messages: frozen by the batch, already claimed by whoever composes.
+
+Digests are found by what is due in them, and a row of `digest_slots` makes each day's happen once.
+Quiet hours put off what is due in them.
+"""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from notifications.destinations import AT_ONCE, BREAKER_AFTER, lock_rooms
+from notifications.models import Timing
+from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
+from notifications.timing import digest_at, last_digest, next_digest
+from notifications.wishes import quiet_ends, wish_of
+from stalkerr import sql
+from stalkerr.locks import lock
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Whose news is composed, and how much at most."""
+
+    kind: str
+    groups: int  # pieces of news in a message
+    limit: int  # messages
+    now: dt.datetime
+    until: dt.datetime  # the lease
+    shards: Sequence[int]
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {
+            "kind": self.kind,
+            "now": self.now,
+            "until": self.until,
+            "limit": self.limit,
+            "shards": list(self.shards),
+        }
+
+
+@dataclass(slots=True)
+class Draft:
+    """A message to be."""
+
+    channel_id: int
+    destination_id: int
+    deliveries: list[int]
+    digest_date: dt.date | None = None
+    is_ours: bool = False  # sent by who composes it; else it is due
+    wire_id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+
+def compose_due(
+    *,
+    kind: str,
+    groups: int,
+    limit: int,
+    now: dt.datetime,
+    lease: dt.timedelta,
+    shard: int | None = None,
+) -> list[Claimed]:
+    """Freeze what is pending into at most `limit` messages, claimed by the caller.
+
+    Two composers could split a group: hence the lock. A digest of more messages than the limit
+    leaves the rest of them due.
+    """
+    batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard))
+    with transaction.atomic():
+        for each in batch.shards:
+            lock("compose", kind, each)
+        drafts = _digests(batch)
+        drafts += _ready(batch, limit - len(drafts))
+        return _insert(batch, _with_room(batch, drafts))
+
+
+def _with_room(batch: Batch, drafts: Sequence[Draft]) -> list[Draft]:
+    """Those that their destinations take just now, marked as ours; a digest is kept for later."""
+    rooms = lock_rooms((draft.destination_id for draft in drafts), now=batch.now)
+    left = {destination_id: room.messages for destination_id, room in rooms.items()}
+    ours = batch.limit
+    for draft in drafts:
+        draft.is_ours = ours > 0 and left[draft.destination_id] > 0
+        left[draft.destination_id] -= draft.is_ours
+        ours -= draft.is_ours
+    return [draft for draft in drafts if draft.is_ours or draft.digest_date]
+
+
+# -- at once -----------------------------------------------------------------------------------
+def _ready(batch: Batch, limit: int) -> list[Draft]:
+    """Channels are chosen first, then their deliveries: the limit never splits a group."""
+    if limit <= 0:
+        return []
+    ends = {"first": batch.shards[0], "last": batch.shards[-1], "channels": limit}
+    chosen = sql.rows(_CHOSEN, batch.parameters | ends)
+    if not chosen:
+        return []
+    rows = sql.rows(
+        _PENDING,
+        batch.parameters
+        | {
+            "chosen": [channel_id for channel_id, _ in chosen],
+            "each": batch.groups if batch.groups > 1 else PER_DESTINATION,
+            "rows": limit * batch.groups,
+        },
+    )
+    return _grouped(rows, dict(chosen), batch.groups)[:limit]
+
+
+# A loose scan: from one waiting channel to the next, however much waits in each. The LATERAL keeps
+# it from going on when enough are found.
+_CHOSEN = f"""
+WITH RECURSIVE waiting AS (
+    (SELECT shard, channel_id FROM deliveries
+     WHERE state = 'pending' AND NOT in_digest AND channel_kind = %(kind)s
+       AND shard BETWEEN %(first)s AND %(last)s
+     ORDER BY shard, channel_id LIMIT 1)
+    UNION ALL
+    SELECT next.shard, next.channel_id FROM waiting w CROSS JOIN LATERAL (
+        SELECT d.shard, d.channel_id FROM deliveries d
+        WHERE d.state = 'pending' AND NOT d.in_digest AND d.channel_kind = %(kind)s
+          AND d.shard BETWEEN %(first)s AND %(last)s
+          AND (d.shard, d.channel_id) > (w.shard, w.channel_id)
+        ORDER BY d.shard, d.channel_id LIMIT 1) next
+)
+SELECT w.channel_id, c.destination_id FROM waiting w CROSS JOIN LATERAL (
+    SELECT c.destination_id FROM channels c JOIN destinations t ON t.id = c.destination_id
+    WHERE c.id = w.channel_id AND c.disabled_at IS NULL
+      AND coalesce(t.open_until <= %(now)s, true)
+      AND (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending')
+          < CASE WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
+      AND EXISTS (SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
+                  AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
+                  AND d.due_at <= %(now)s)
+    OFFSET 0) c
+LIMIT %(channels)s
+"""  # noqa: S608 (numbers of ours)
+_PENDING = """
+SELECT c.id, d.id FROM unnest(%(chosen)s::bigint[]) AS c(id)
+CROSS JOIN LATERAL (
+    SELECT id FROM deliveries WHERE channel_id = c.id AND channel_kind = %(kind)s
+        AND shard = ANY(%(shards)s) AND state = 'pending' AND NOT in_digest AND due_at <= %(now)s
+    ORDER BY due_at, id LIMIT %(each)s FOR UPDATE SKIP LOCKED) d
+LIMIT %(rows)s
+"""
+
+
+def _grouped(
+    rows: Iterable[tuple[int, int]],
+    destinations: Mapping[int, int],
+    groups: int,
+    days: Mapping[int, dt.date] | None = None,
+) -> list[Draft]:
+    """(channel, delivery) in order of channels, at most `groups` deliveries a message."""
+    drafts: list[Draft] = []
+    for channel_id, delivery_id in rows:
+        last = drafts[-1] if drafts else None
+        if last and last.channel_id == channel_id and len(last.deliveries) < groups:
+            last.deliveries.append(delivery_id)
+            continue
+        day = (days or {}).get(channel_id)
+        drafts.append(Draft(channel_id, destinations[channel_id], [delivery_id], day))
+    return drafts
+
+
+# -- digests -----------------------------------------------------------------------------------
+def _digests(batch: Batch) -> list[Draft]:
+    """The digests that are due; what came too late for its channel's waits for the next one."""
+    due = sql.rows(_DIGESTS_DUE, batch.parameters)
+    if not due:
+        return []
+    wishes = {
+        timing.id: wish_of(timing)
+        for timing in Timing.objects.filter(id__in={timing_id for *_, timing_id in due})
+    }
+    # Whoever has left digests behind is told at once.
+    days = {c: last_digest(wishes[t], batch.now) for c, _, t in due if t in wishes}
+    closed = [
+        {
+            "channel_id": c,
+            "local_date": days[c],
+            "closes_at": digest_at(wishes[t], days[c]),
+            "next_at": next_digest(wishes[t], batch.now),
+        }
+        for c, _, t in due
+        if t in wishes
+    ]
+    parameters = batch.parameters | {"closed": json.dumps(closed, default=str)}
+    rows = sql.rows(_OPEN_SLOTS, parameters)
+    sql.rows(_TOO_LATE, parameters | {"taken": [delivery_id for _, delivery_id in rows]})
+    destinations = {channel_id: destination_id for channel_id, destination_id, _ in due}
+    return _grouped(rows, destinations, batch.groups, days)
+
+
+_DIGESTS_DUE = """
+SELECT c.id, c.destination_id, c.timing_id FROM (
+    SELECT DISTINCT channel_id FROM deliveries
+    WHERE state = 'pending' AND in_digest AND channel_kind = %(kind)s
+      AND shard = ANY(%(shards)s) AND due_at <= %(now)s) d
+JOIN channels c ON c.id = d.channel_id AND c.disabled_at IS NULL
+JOIN destinations t ON t.id = c.destination_id AND coalesce(t.open_until <= %(now)s, true)
+ORDER BY c.id LIMIT %(limit)s
+"""
+_CLOSED = """jsonb_to_recordset(%(closed)s) AS s(channel_id bigint, local_date date,
+    closes_at timestamptz, next_at timestamptz)"""
+_OPEN_SLOTS = f"""
+WITH mine AS (
+    INSERT INTO digest_slots (channel_id, local_date)
+    SELECT s.channel_id, s.local_date FROM {_CLOSED}
+    WHERE EXISTS (SELECT FROM deliveries d WHERE d.channel_id = s.channel_id
+                  AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+                  AND d.state = 'pending' AND d.in_digest AND d.due_at <= s.closes_at)
+    ORDER BY s.channel_id
+    ON CONFLICT DO NOTHING
+    RETURNING channel_id
+)
+SELECT d.channel_id, d.id FROM mine
+JOIN {_CLOSED} ON s.channel_id = mine.channel_id
+JOIN deliveries d ON d.channel_id = s.channel_id AND d.channel_kind = %(kind)s
+     AND d.shard = ANY(%(shards)s) AND d.state = 'pending' AND d.in_digest
+     AND d.due_at <= s.closes_at
+ORDER BY d.channel_id, d.due_at, d.id FOR UPDATE OF d
+"""  # noqa: S608 (no value comes from outside)
+_TOO_LATE = f"""
+UPDATE deliveries d SET due_at = s.next_at FROM {_CLOSED}
+WHERE d.channel_id = s.channel_id AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+  AND d.state = 'pending' AND d.in_digest AND d.due_at <= %(now)s AND NOT d.id = ANY(%(taken)s)
+"""  # noqa: S608
+
+
+# -- quiet hours -------------------------------------------------------------------------------
+def put_off_quiet(*, kind: str, now: dt.datetime, shard: int | None = None) -> None:
+    """What is due while its channel's quiet hours hold is due when they end."""
+    quiet = quiet_ends(now)
+    if not quiet:
+        return
+    rows = [{"timing_id": timing_id, "ends_at": end} for timing_id, end in quiet.items()]
+    parameters = {
+        "kind": kind,
+        "now": now,
+        "shards": shards_of(shard),
+        "quiet": json.dumps(rows, default=str),
+    }
+    for statement in (_PUT_OFF_PENDING, _PUT_OFF_DUE):
+        sql.rows(statement, parameters)
+
+
+_QUIET = "jsonb_to_recordset(%(quiet)s) AS q(timing_id bigint, ends_at timestamptz)"
+_PUT_OFF_PENDING = f"""
+UPDATE deliveries d SET due_at = q.ends_at
+FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
+WHERE d.channel_id = c.id AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+  AND d.state = 'pending' AND NOT d.in_digest AND d.due_at <= %(now)s
+"""  # noqa: S608 (no value comes from outside)
+_PUT_OFF_DUE = f"""
+UPDATE messages m SET next_attempt_at = q.ends_at
+FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
+WHERE m.channel_id = c.id AND m.channel_kind = %(kind)s AND m.shard = ANY(%(shards)s)
+  AND m.state = 'due' AND m.next_attempt_at <= %(now)s AND m.digest_date IS NULL
+"""  # noqa: S608 (no value comes from outside)
+
+
+# -- into rows ---------------------------------------------------------------------------------
+def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
+    """Store messages; those that are ours come back, claimed."""
+    if not drafts:
+        return []
+    rows = [
+        {
+            "wire_id": str(draft.wire_id),
+            "channel_id": draft.channel_id,
+            "destination_id": draft.destination_id,
+            "deliveries": draft.deliveries,
+            "digest_date": draft.digest_date.isoformat() if draft.digest_date else None,
+            "is_ours": draft.is_ours,
+        }
+        for draft in drafts
+    ]
+    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
+    return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
+
+
+_DRAFTS = """jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
+    destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean)"""
+_INSERT = f"""
+WITH new AS (
+    INSERT INTO messages AS m (wire_id, channel_id, channel_kind, destination_id, digest_date,
+        state, claim_no, lease_expires_at, next_attempt_at, tries, ambiguous, lost_leases,
+        created_at, remote_id, reason)
+    SELECT wire_id, channel_id, %(kind)s, destination_id, digest_date,
+        CASE WHEN is_ours THEN 'sending' ELSE 'due' END, CASE WHEN is_ours THEN 1 ELSE 0 END,
+        CASE WHEN is_ours THEN %(until)s::timestamptz END,
+        CASE WHEN NOT is_ours THEN %(now)s::timestamptz END, 0, 0, 0, %(now)s, '', ''
+    FROM {_DRAFTS}
+    RETURNING {CLAIMED}, m.state
+), composed AS (
+    UPDATE deliveries d SET state = 'composed', message_id = new.id, message_at = new.created_at
+    FROM {_DRAFTS} JOIN new ON new.wire_id = n.wire_id
+    CROSS JOIN LATERAL unnest(n.deliveries) AS each(id)
+    WHERE d.id = each.id AND d.state = 'pending'
+)
+SELECT * FROM new
+"""  # noqa: S608 (column names of ours)
