@@ -18,28 +18,6 @@ from stalkerr.locks import lock
 PROMISES = "promises"
 
 
-def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
-    """Promise an event to the next `chunk` candidates; returns whether it is finished.
-
-    How far it got is kept on the event's own row, moved in the transaction that inserts the
-    deliveries: whoever dies half-way, the next caller goes on exactly there. What is older of the
-    same audiobook goes first, or a date that has moved on would be heard last.
-    """
-    with transaction.atomic():
-        lock(PROMISES, shared=True)
-        untold = ReleaseEvent.objects.unprocessed()
-        event = (
-            untold.select_for_update(of=("self",))
-            .select_related("audiobook")
-            .filter(audiobook__events=event_id, id__lte=event_id)
-            .first()
-        )
-        if event is None:  # or somebody else has just finished the older one
-            return not untold.filter(id=event_id).exists()
-        through = _promise_each([event], now=now, chunk=chunk)
-        return through == {event_id: ALL_USERS}
-
-
 def has_untold() -> bool:
     """Whether there is news that has not been promised to everybody yet."""
     return ReleaseEvent.objects.unprocessed().exists()
