@@ -5,45 +5,48 @@ they have. This is the one place where drills and benchmarks write the product's
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import models
 
 from accounts.models import User
 from catalog.models import Watch, WatchKey, WatchQuery
-from notifications.models import Channel, Route
+from notifications.channels import registry
+from notifications.models import Channel, Destination, Route
+from notifications.registration import register_channel
 from stalkerr import crypto, sql
-from tests.factories import make_channel, make_watch
+from tests.factories import make_watch
 from tests.people import make_user
 
 AUTHOR = "Ada Example"
 SECRET = "whsec_" + "A" * 32
+Config = Mapping[str, Any]
 
 
 def make_crowd(
     *,
     people: int,
     now: dt.datetime,
+    config: Config | Callable[[int], Config],
     name: str = "crowd",
     author: str = AUTHOR,
     kind: str = "webhook",
-    address: str = "127.0.0.1",
-    config_of: Callable[[int], Mapping[str, Any]],
 ) -> None:
     """So many people, each with a watch of one author and a channel called `name` and a number.
 
-    Channel number n, from 0 on, has the settings `config_of(n)`.
+    `config`: the channels' settings, or from a channel's number (from 0 on) its own.
     """
     user = make_user(f"{name}0")
-    config = dict(config_of(0))
-    channel = make_channel(user, kind=kind, config=config, address=address, name=f"{name}0")
+    first = config(0) if callable(config) else config
+    channel = register_channel(user=user, kind=kind, name=f"{name}0", config=first).channel
     watch = make_watch(user, author, now=now)
     copy_user(user, name, people - 1)
     others = f"""(SELECT id, substring(email FROM '^{name}([0-9]+)@') AS number FROM accounts_user
                   WHERE email ~ '^{name}[0-9]+@' AND id <> {user.id})"""  # noqa: S608 (ours)
     copy(Channel, f"t.id = {channel.id}", others, user_id="n.id", name=f"'{name}' || n.number")
-    _seal(name, [dict(config_of(number)) for number in range(people)])
+    if callable(config):
+        _configure(name, kind, [config(number) for number in range(people)])
     copy(
         Route,
         f"t.channel_id = {channel.id}",
@@ -57,8 +60,8 @@ def make_crowd(
 
 def copy_user(user: User, name: str, times: int) -> None:
     """People with the addresses `name`1@example.org, `name`2 …"""
-    numbers = f"(SELECT g AS number FROM generate_series(1, {times}) g)"
-    copy(User, f"t.id = {user.id}", numbers, email=f"'{name}' || n.number || '@example.org'")
+    numbers = f"generate_series(1, {times})"
+    copy(User, f"t.id = {user.id}", numbers, email=f"'{name}' || n || '@example.org'")
 
 
 def copy_watch(watch: Watch, users: str) -> None:
@@ -85,19 +88,22 @@ def copy(model: type[models.Model], template: str, source: str, **columns: str) 
     )
 
 
-def _seal(name: str, configs: list[dict[str, Any]]) -> None:
-    """Give each channel its own settings; equal ones are encrypted once."""
-    sealed: dict[str, str] = {}
-    texts = []
-    for config in configs:
-        key = repr(config)
-        sealed[key] = sealed.get(key) or crypto.encrypt(config)
-        texts.append(sealed[key])
+def _configure(name: str, kind: str, configs: Sequence[Config]) -> None:
+    """Give each channel its own settings, and its destination where that is another."""
+    channel = registry.get(kind)
+    addresses = [channel.destination(channel.parse_config(config)) for config in configs]
+    template = f"t.id = (SELECT destination_id FROM channels WHERE name = '{name}0')"  # noqa: S608 (ours)
+    known = Destination.objects.filter(kind=kind).values_list("address", flat=True)
+    unknown = sorted(set(addresses) - set(known))
+    if unknown:
+        quoted = ", ".join(f"('{address}')" for address in unknown)
+        copy(Destination, template, f"(VALUES {quoted}) AS", address="n.column1")
     sql.rows(
         """
-        UPDATE channels c SET sealed_config = s.text
-        FROM unnest(%s::text[]) WITH ORDINALITY AS s(text, place)
+        UPDATE channels c SET sealed_config = s.sealed, destination_id = d.id
+        FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS s(sealed, address, place)
+        JOIN destinations d ON d.address = s.address AND d.kind = %s
         WHERE c.name = %s || (s.place - 1)
         """,
-        [texts, name],
+        [[crypto.encrypt(dict(config)) for config in configs], addresses, kind, name],
     )

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from subprocess import Popen
 
@@ -12,7 +12,7 @@ import requests
 from celery import Celery
 
 from stalkerr.processes import environment
-from tests.benchmarks.responder import answered
+from tests.benchmarks.responder import Sent, answered
 from tests.sinks import wait_until
 
 APP = "tests.benchmarks.one_by_one"
@@ -42,7 +42,7 @@ def worker(url: str) -> Iterator[None]:
             process.wait(timeout=30)
 
 
-def send(messages: list[tuple[str, Mapping[str, str], str]], url: str) -> float:
+def send(messages: Sequence[Sent], url: str) -> float:
     """Seconds from the first task given to the last request answered at `url`."""
     before = answered(url)
     begun = time.perf_counter()

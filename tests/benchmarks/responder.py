@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 KEPT = 2_000
+Sent = tuple[str, dict[str, str], str]  # path, headers, body
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 _NOTHING = _OK % (0, b"")
@@ -53,8 +54,7 @@ class Responder(asyncio.Protocol):
         self.transport.write(_NOTHING)
 
 
-def _kept() -> Iterator[tuple[str, dict[str, str], str]]:
-    """Path, headers and body."""
+def _kept() -> Iterator[Sent]:
     for request in Responder.kept:
         head, _, body = request.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -86,8 +86,8 @@ def answered(url: str) -> int:
     return int(_ask(f"{url}/count"))
 
 
-def kept(url: str) -> list[tuple[str, dict[str, str], str]]:
-    """Path, headers and body of the last requests, oldest first."""
+def kept(url: str) -> list[Sent]:
+    """The last requests, oldest first."""
     return [(path, headers, body) for path, headers, body in _ask(f"{url}/kept")]
 
 

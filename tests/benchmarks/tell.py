@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from statistics import median
@@ -15,7 +15,7 @@ from notifications import services, telling
 from notifications.models import Message
 from stalkerr import clock, sql
 from tests.benchmarks import one_by_one
-from tests.benchmarks.responder import kept, responder
+from tests.benchmarks.responder import Sent, kept, responder
 from tests.benchmarks.rounds import ratio, seconds
 from tests.crowd import SECRET, make_crowd
 from tests.factories import event_of, make_audiobook
@@ -72,7 +72,7 @@ def follow(url: str) -> None:
     make_crowd(
         people=HOOKS,
         now=clock.now(),
-        config_of=lambda number: {"url": f"{url}/hook/{number}", "secret": SECRET},
+        config=lambda number: {"url": f"{url}/hook/{number}", "secret": SECRET},
     )
 
 
@@ -80,8 +80,8 @@ def promise(number: int) -> None:
     """A few new titles, promised to every hook."""
     for title in range(TITLES):
         now = clock.now()
-        facts = {"subtitle": "A Novel", "summary": _SUMMARY, "publisher": "House 5"}
-        book = make_audiobook(now=now, title=f"The Book {number} of {title}", **facts)
+        name = f"The Book {number} of {title}"
+        book = make_audiobook(now=now, title=name, subtitle="A Novel", summary=_SUMMARY)
         while not services.fan_out(event_id=event_of(book).id, now=now, chunk=HOOKS * 2):
             pass
     sql.rows("ANALYZE")
@@ -101,20 +101,18 @@ def cpu_of(work: Callable[[], object]) -> tuple[float, float]:
     return mine, time.process_time() - whole - mine
 
 
-def answered_ids(requests: list[tuple[str, dict[str, str], str]]) -> int:
+def answered_ids(requests: Sequence[Sent]) -> int:
     return len({headers["webhook-id"] for _, headers, _ in requests})
 
 
-async def post_all(requests: list[tuple[str, dict[str, str], str]]) -> None:
+async def post_all(requests: Sequence[Sent]) -> None:
     """The bare loop: as many sends at once, over kept connections."""
     left = iter(requests)
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(post(session, left) for _ in range(settings.TELL_IN_FLIGHT)))
 
 
-async def post(
-    session: aiohttp.ClientSession, left: Iterator[tuple[str, dict[str, str], str]]
-) -> None:
+async def post(session: aiohttp.ClientSession, left: Iterator[Sent]) -> None:
     for url, headers, body in left:
         async with session.post(url, data=body.encode(), headers=headers) as answer:
             await answer.read()

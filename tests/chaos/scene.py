@@ -29,7 +29,7 @@ def follow(sink: HttpSink, messages: int) -> None:
         people=messages,
         now=clock.now(),
         name="hook",
-        config_of=lambda number: {"url": f"{sink.url}/hook/{number}", "secret": SECRET},
+        config=lambda number: {"url": f"{sink.url}/hook/{number}", "secret": SECRET},
     )
 
 
