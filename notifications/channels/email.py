@@ -229,7 +229,8 @@ def composed(envelope: Envelope, address: str) -> bytes:
     short lines, which any relay takes; "=_" never stands in quoted-printable text.
     """
     sender, own_address = _sender(settings.EMAIL_FROM)
-    subject = messages.subject(envelope.contents, envelope.heading)
+    heading = messages.one_line(envelope.heading, SUBJECT_MAX)
+    subject = messages.subject(envelope.contents, heading)
     boundary = f"=_{envelope.wire_id}"
     headers = {
         "From": sender,
@@ -243,8 +244,9 @@ def composed(envelope: Envelope, address: str) -> bytes:
         "Content-Type": f'multipart/alternative; boundary="{boundary}"',
     }
     head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("ascii")
-    parts = [_part("plain", _text(envelope)), _part("html", _page(envelope, subject)), b"--\r\n"]
-    return (b"\r\n--" + boundary.encode()).join([head, *parts])
+    plain = _part("plain", _text(envelope, heading))
+    page = _part("html", _page(envelope, heading, subject))
+    return f"\r\n--{boundary}".encode().join([head, plain, page, b"--\r\n"])
 
 
 def _header_text(text: str) -> str:
@@ -268,10 +270,9 @@ def _part(subtype: str, text: str) -> bytes:
     return f"\r\n{head}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n".encode() + body
 
 
-def _text(envelope: Envelope) -> str:
-    paragraphs = [_paragraph(content) for content in envelope.contents]
-    if envelope.heading:
-        paragraphs.insert(0, messages.one_line(envelope.heading, SUBJECT_MAX))
+def _text(envelope: Envelope, heading: str) -> str:
+    paragraphs = [heading] if heading else []
+    paragraphs += [_paragraph(content) for content in envelope.contents]
     if url := messages.web_url(envelope.unsubscribe_url):
         paragraphs.append(f"-- \nTo stop these e-mails, open\n{url}")
     return "\n\n".join(paragraphs) + "\n"
@@ -287,7 +288,7 @@ def _paragraph(content: Content) -> str:
     return "\n".join([line for line in lines if line])
 
 
-def _page(envelope: Envelope, subject: str) -> str:
+def _page(envelope: Envelope, heading: str, subject: str) -> str:
     return format_html(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -296,7 +297,7 @@ def _page(envelope: Envelope, subject: str) -> str:
         subject,
         _PAGE,
         _FONT,
-        _title(envelope.heading),
+        _title(heading),
         format_html_join("\n", "{}", [(_card(content),) for content in envelope.contents]),
         _foot(messages.web_url(envelope.unsubscribe_url)),
     )
