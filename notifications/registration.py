@@ -97,7 +97,8 @@ def route_watch(*, watch: Watch, channels: Iterable[Channel]) -> None:
 def _checked(kind: str, config: Mapping[str, Any]) -> _Checked:
     channel_kind = registry.get(kind)
     parsed = channel_kind.parse_config(channel_kind.completed(config))
-    return _Checked(asdict(parsed), channel_kind.destination(parsed))
+    stored = {field: value for field, value in asdict(parsed).items() if value != ""}
+    return _Checked(stored, channel_kind.destination(parsed))
 
 
 def _store(channel: Channel, name: str, checked: _Checked | None) -> None:

@@ -31,7 +31,7 @@ from notifications.models import Channel as ChannelRow
 from notifications.retry import Facts, decide
 from notifications.sending import Claimed, claim_due
 from notifications.settling import Settled, put_back, settle
-from notifications.templates import in_own_words
+from notifications.templates import render
 from notifications.turns import take_turns
 from stalkerr.crypto import UnreadableSecretError
 from stalkerr.outbound import Client
@@ -142,7 +142,7 @@ def _job(
     if message.digest_date:
         heading = digest_heading(message.digest_date, len(contents))
     if row is not None:
-        contents = in_own_words(contents, row.headline_template, row.body_template)
+        contents = _in_own_words(contents, row)
         unsubscribe_url = links.unsubscribe_url(channel_id=row.id) if channel.unsubscribes else ""
     envelope = Envelope(
         wire_id=str(message.wire_id),
@@ -158,6 +158,12 @@ def _job(
         empty = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
         return Job(message, envelope, None, empty)
     return _configured(channel, message, envelope, row)
+
+
+def _in_own_words(contents: tuple[Content, ...], row: ChannelRow) -> tuple[Content, ...]:
+    if not (row.headline_template or row.body_template):
+        return contents
+    return tuple(render(row.headline_template, row.body_template, each) for each in contents)
 
 
 def _configured(

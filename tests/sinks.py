@@ -49,12 +49,12 @@ class Served:
         raise NotImplementedError
 
 
-def wait_until(holds: Callable[[], bool], within: float = 10) -> None:
-    """Return as soon as `holds()`; fail after `within` seconds."""
+def wait_until(holds: Callable[[], bool], within: float = 10, every: float = 0.005) -> None:
+    """Return as soon as `holds()`, asked every so many seconds; fail after `within` seconds."""
     end = time.monotonic() + within
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
+        time.sleep(every)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ TOTAL_MAX: Final = 6000  # over all embeds of a message
 FOOTER_MAX: Final = 200  # our own wish
 
 _PATH: Final = re.compile(r"/api/(?:v\d+/)?webhooks/(\d+)/([\w-]+)", re.ASCII)
+_as_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MARKUP: Final = re.compile(r"[\\*_~`|<>\[\]]|^(?:[#+-]|\d+(?=\.))", re.MULTILINE)
 
 
@@ -67,7 +68,7 @@ class Discord(Channel[Config]):
             client,
             str(URL(config.url).with_query(wait="true")),  # or it answers before it has stored
             headers={"Content-Type": "application/json"},
-            body=json.dumps(_body(envelope), ensure_ascii=False).encode(),
+            body=_as_json(_body(envelope)).encode(),
             now=now,
             gone={HTTPStatus.NOT_FOUND, HTTPStatus.GONE},
             secrets=[_hook(config)[1]],
@@ -134,4 +135,4 @@ def _plain(mark: str) -> str:
 
 
 def _length(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -1,13 +1,16 @@
-"""Signed JSON to any address: Standard Webhooks 1.0 (docs/reference has the schema)."""
+"""Signed JSON to any address: Standard Webhooks 1.0 (docs/reference has the schema).
+
+A secret is changed without a moment in which its owner's receiver is wrong: for a day, what is
+sent carries two signatures, of the new secret and of the one before.
+"""
 
 import base64
 import binascii
 import datetime as dt
-import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -30,12 +33,18 @@ from stalkerr.outbound import Client
 VERSION: Final = 1  # of the body; grows when a field goes or changes its meaning
 PREFIX: Final = "whsec_"
 KEY_SIZES: Final = range(24, 65)  # bytes
+ROTATION: Final = dt.timedelta(hours=24)  # for so long the old secret signs too
+
+_OLD: Final = ("old_secret", "old_secret_until")  # both or neither
+_as_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     url: str
     secret: str
+    old_secret: str = ""  # empty: there is none
+    old_secret_until: str = ""  # a moment in ISO's spelling; from then on it signs nothing
 
 
 class Webhook(Channel[Config]):
@@ -43,15 +52,20 @@ class Webhook(Channel[Config]):
     label = "Webhook"
     idempotent = True
     groups = 1
-    secret_fields = frozenset({"secret"})
+    secret_fields = frozenset({"secret", "old_secret"})
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
         return {**data, "secret": data.get("secret") or new_secret()}
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
-        fields = text_fields(data, "url", "secret")
+        given = {name: value for name, value in data.items() if value or name not in _OLD}
+        is_changing = not given.keys().isdisjoint(_OLD)
+        fields = text_fields(given, "url", "secret", *(_OLD if is_changing else ()))
         _key(fields["secret"])
-        return Config(checked_url(fields["url"]), fields["secret"])
+        if is_changing:
+            _key(fields["old_secret"], "old_secret")
+            _moment(fields["old_secret_until"])
+        return Config(**{**fields, "url": checked_url(fields["url"])})
 
     def destination(self, config: Config) -> str:
         return URL(config.url).raw_host or ""
@@ -59,15 +73,16 @@ class Webhook(Channel[Config]):
     async def send(
         self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
     ) -> Outcome:
-        body = json.dumps(_body(envelope), ensure_ascii=False).encode()
+        (content,) = envelope.contents
+        body = _as_json(body_of(content, envelope.created_at)).encode()
         outcome, _ = await ask(
             client,
             config.url,
-            headers=signed(envelope.wire_id, now, body, config.secret),
+            headers=signed(envelope.wire_id, now, body, *valid_secrets(config, now)),
             body=body,
             now=now,
             gone={HTTPStatus.GONE},
-            secrets=[config.secret],
+            secrets=[config.secret, *([config.old_secret] if config.old_secret else [])],
         )
         return outcome
 
@@ -77,41 +92,79 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def signed(wire_id: str, now: dt.datetime, body: bytes, secret: str) -> dict[str, str]:
-    """The headers of one attempt: the id stays over retries, moment and signature are new."""
+def rotated(config: Config, now: dt.datetime) -> Config:
+    """`config` with a fresh secret; the one it had signs beside it until a day from now."""
+    return Config(config.url, new_secret(), config.secret, (now + ROTATION).isoformat())
+
+
+def valid_secrets(config: Config, now: dt.datetime) -> tuple[str, ...]:
+    """What signs at that moment, the newest first."""
+    if config.old_secret and now < _moment(config.old_secret_until):
+        return config.secret, config.old_secret
+    return (config.secret,)
+
+
+def signed(wire_id: str, now: dt.datetime, body: bytes, *secrets: str) -> dict[str, str]:
+    """The headers of one attempt: the id stays over retries, moment and signatures are new."""
     moment = str(int(now.timestamp()))
-    digest = hmac.new(_key(secret), f"{wire_id}.{moment}.".encode() + body, hashlib.sha256)
+    text = f"{wire_id}.{moment}.".encode() + body
     return {
         "Content-Type": "application/json",
         "webhook-id": wire_id,
         "webhook-timestamp": moment,
-        "webhook-signature": f"v1,{base64.b64encode(digest.digest()).decode()}",
+        "webhook-signature": " ".join([_signature(text, secret) for secret in secrets]),
     }
 
 
-def _key(secret: str) -> bytes:
+def _signature(text: bytes, secret: str) -> str:
+    digest = hmac.digest(_key(secret), text, "sha256")
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def _key(secret: str, field: str = "secret") -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(PREFIX) or len(key) not in KEY_SIZES:
-        raise ConfigError({"secret": f"This must be {PREFIX} and 24 to 64 bytes in base64."})
+        raise ConfigError({field: f"This must be {PREFIX} and 24 to 64 bytes in base64."})
     return key
 
 
-def _body(envelope: Envelope) -> dict[str, Any]:
-    (content,) = envelope.contents
-    is_notice = content.kind == messages.NOTICE
+def _moment(text: str) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+    except ValueError as error:
+        words = "This must be a moment, such as 2027-06-09T12:00:00Z."
+        raise ConfigError({"old_secret_until": words}) from error
+    return moment
+
+
+def body_of(content: Content, created_at: dt.datetime) -> dict[str, Any]:
+    """The body as docs/reference/webhook-v1.schema.json has it."""
+    kind, data = _SHAPES.get(content.kind) or (f"release.{content.kind}", _release)
     return {
-        "type": messages.NOTICE if is_notice else f"release.{content.kind}",
+        "type": kind,
         "version": VERSION,
-        "timestamp": envelope.created_at.isoformat(),
-        "data": _notice(content) if is_notice else _release(content),
+        "timestamp": created_at.isoformat(),
+        "data": data(content),
     }
+
+
+def _book(content: Content) -> dict[str, Any]:
+    return {"headline": messages.headline(content), "audiobook": _audiobook(content)}
 
 
 def _notice(content: Content) -> dict[str, Any]:
     return {"subject": content.title, "text": content.summary, "url": content.url}
+
+
+_SHAPES: Final[dict[str, tuple[str, Callable[[Content], dict[str, Any]]]]] = {
+    messages.NOTICE: ("notice", _notice),
+    messages.BOOK: ("book.posted", _book),
+}
 
 
 def _release(content: Content) -> dict[str, Any]:
@@ -119,24 +172,29 @@ def _release(content: Content) -> dict[str, Any]:
         "event_id": content.event_id,
         "headline": messages.headline(content),
         "old_date": _day(content.old_date),
+        "days_before": content.days_before,
         "found_late": content.found_late,
         "unconfirmed": content.unconfirmed,
         "why": content.why,
-        "audiobook": {
-            "marketplace": content.marketplace,
-            "asin": content.asin,
-            "title": content.title,
-            "subtitle": content.subtitle,
-            "series": content.series,
-            "authors": content.authors,
-            "narrators": content.narrators,
-            "language": content.language,
-            "release_date": _day(content.release_date),
-            "runtime_minutes": content.runtime_minutes,
-            "cover_url": content.cover_url,
-            "url": content.url,
-            "summary": content.summary,
-        },
+        "audiobook": _audiobook(content),
+    }
+
+
+def _audiobook(content: Content) -> dict[str, Any]:
+    return {
+        "marketplace": content.marketplace,
+        "asin": content.asin,
+        "title": content.title,
+        "subtitle": content.subtitle,
+        "series": content.series,
+        "authors": list(content.authors),
+        "narrators": list(content.narrators),
+        "language": content.language,
+        "release_date": _day(content.release_date),
+        "runtime_minutes": content.runtime_minutes,
+        "cover_url": content.cover_url,
+        "url": content.url,
+        "summary": content.summary,
     }
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import inspect
 import json
 import sys
 from typing import Any
@@ -11,16 +12,20 @@ from tests.database import scratch_database
 DRILLS = {
     "kill_senders": "tests.chaos.senders",
     "wipe_broker": "tests.chaos.senders",
+    "drop_replies": "tests.chaos.receivers",
+    "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",
 }
+SIZES = ("messages", "kills", "seconds")
 
 
 def main() -> int:
     """Run one drill or all, each in a database of its own."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("name", nargs="?", choices=DRILLS, help="all of them by default")
-    parser.add_argument("--messages", type=int, default=2000, help="of the drills on senders")
-    parser.add_argument("--seconds", type=float, default=75, help="of the drill on politeness")
+    parser.add_argument("--messages", type=int, help="of the drills on telling")
+    parser.add_argument("--kills", type=int, help="of the drill that kills senders")
+    parser.add_argument("--seconds", type=float, help="of the drill on politeness")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     held = True
@@ -28,16 +33,18 @@ def main() -> int:
         if options.name in (None, name):
             figures = run(name, options)
             sys.stdout.write(f"{json.dumps(figures) if options.json else in_words(figures)}\n")
+            sys.stdout.flush()
             held = held and figures["held"]
     return 0 if held else 1
 
 
 def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One drill's figures."""
-    length = {"seconds": options.seconds} if name == "polite" else {"messages": options.messages}
+    """One drill's figures; what was not said of its size is as the drill has it."""
     with scratch_database():
-        drills = importlib.import_module(DRILLS[name])
-        figures: dict[str, Any] = getattr(drills, name)(**length)
+        drill = getattr(importlib.import_module(DRILLS[name]), name)
+        taken = inspect.signature(drill).parameters
+        said = {size: value for size, value in vars(options).items() if size in SIZES and value}
+        figures: dict[str, Any] = drill(**{size: said[size] for size in said if size in taken})
         return figures
 
 

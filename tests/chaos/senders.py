@@ -1,115 +1,126 @@
-"""Drills on the senders: killed at random, or with their broker emptied under them."""
+"""Drills on the senders: killed at random, or with their broker gone under them."""
 
-import datetime as dt
-import os
 import random
+import shutil
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from catalog.services import record_listings
-from notifications.models import Attempt, Message
-from stalkerr import clock
-from tests.e2e.crew import crew, kill_one_worker
-from tests.factories import make_channel, make_listing, make_watch
-from tests.people import make_user
+from stalkerr.embedded.account import Account
+from stalkerr.embedded.binaries import wheel_binaries
+from stalkerr.embedded.valkey import BROKER, Valkey
+from tests.chaos.scene import SETTINGS, figures, promise, wait_for_the_end
+from tests.e2e.crew import crew
 from tests.sinks import HttpSink, Reply, wait_until
 
-CHILDREN = 2  # of each worker process
-SETTLE_AT_ONCE = 1  # results a child may hold unsettled for each send in flight
+WORKERS, CHILDREN = 4, 1  # a child is what has sends in flight: each kill ends one
+RESTART = 0.5  # seconds that no worker's start stays below
+AWAY = 2.0  # seconds without a broker
 
 
 def kill_senders(
-    *, messages: int = 500, kills: int = 10, in_flight: int = 4, seed: int = 7
+    *, messages: int = 10_000, kills: int = 50, in_flight: int = 8, seed: int = 7
 ) -> dict[str, Any]:
-    """SIGKILL a random worker with its children, again and again, while messages go out."""
+    """SIGKILL a random worker with its child, again and again, while messages go out.
+
+    Only those that are at work are killed: a worker that still starts has nothing to lose.
+    """
     chance = random.Random(seed)
+    killed: dict[str, float] = {}
     with HttpSink(Reply(delay=0.05)) as sink, tempfile.TemporaryDirectory() as logs:
-        hooks = promise_messages(sink, messages)
-        with crew(Path(logs), workers=2, **_settings(in_flight)) as workers:
+        promise(sink, messages)
+        with _crew(logs, in_flight) as workers:
             for kill in range(kills):
                 sink.wait_for((kill + 1) * messages // (kills + 2), within=120)
-                kill_one_worker(workers, chance)
-            heal_s = _wait_for_the_end(messages)
-        # What a killed child leaves: its sends in flight, and as many results unsettled.
-        bound = kills * CHILDREN * in_flight * (1 + SETTLE_AT_ONCE)
-        return _figures("kill_senders", sink, hooks, kills, in_flight, heal_s, bound)
+                wait_until(lambda: bool(_at_work(sink, killed)), within=60)
+                name = chance.choice(_at_work(sink, killed))
+                workers.kill(name)
+                killed[name] = time.monotonic()
+            heal_s = wait_for_the_end(messages)
+        return _figures("kill_senders", sink, messages, in_flight, heal_s, kills=kills)
 
 
-def wipe_broker(*, messages: int = 500, wipes: int = 3, in_flight: int = 4) -> dict[str, Any]:
-    """Empty the broker while messages go out: every hint is lost, and no message."""
-    broker = redis.Redis.from_url(os.environ["BROKER_URL"])
-    with HttpSink(Reply(delay=0.05)) as sink, tempfile.TemporaryDirectory() as logs:
-        hooks = promise_messages(sink, messages)
-        with crew(Path(logs), workers=2, **_settings(in_flight)):
-            for wipe in range(wipes):
-                sink.wait_for((wipe + 1) * messages // (wipes + 1), within=120)
-                broker.flushdb()
-            heal_s = _wait_for_the_end(messages)
-        return _figures("wipe_broker", sink, hooks, 0, in_flight, heal_s, 0)
+def _at_work(sink: HttpSink, killed: dict[str, float]) -> list[str]:
+    """The workers that sent something lately, and since they were last killed."""
+    last = {each.headers["user-agent"]: each.at for each in sink.requests[-200:]}
+    return sorted(name for name, at in last.items() if at > killed.get(name, 0) + RESTART)
 
 
-def promise_messages(sink: HttpSink, messages: int) -> set[str]:
-    """One announcement that so many users hear, each over a hook of their own; the hooks."""
-    now = clock.now()
-    hooks = set()
-    for number in range(messages):
-        user = make_user(f"listener{number}")
-        path = f"/hook/{number}"
-        config = {"url": f"{sink.url}{path}", "secret": "whsec_" + "A" * 32}
-        make_channel(user, config=config, address="127.0.0.1")
-        make_watch(user, now=now)
-        hooks.add(path)
-    later = clock.now()
-    listing = make_listing(release_date=later.date() + dt.timedelta(days=30))
-    record_listings(listings=[listing], fetched_at=later, now=later)
-    return hooks
+def wipe_broker(*, messages: int = 5_000, in_flight: int = 8) -> dict[str, Any]:
+    """Kill Redis and remove its data, later empty it, while messages go out: every hint is lost."""
+    # So slow that no task that runs when the broker goes could send all by itself.
+    with (
+        HttpSink(Reply(delay=0.25)) as sink,
+        tempfile.TemporaryDirectory() as logs,
+        _broker() as broker,
+    ):
+        promise(sink, messages)
+        with _crew(logs, in_flight, BROKER_URL=broker.url()):
+            sink.wait_for(messages // 3, within=300)
+            _lose(broker)
+            sink.wait_for(2 * messages // 3, within=300)
+            redis.Redis.from_url(broker.url()).flushall()
+            heal_s = wait_for_the_end(messages)
+        return _figures("wipe_broker", sink, messages, in_flight, heal_s, kills=0) | {"wipes": 2}
 
 
-def _settings(in_flight: int) -> dict[str, str]:
-    return {
-        "TELL_IN_FLIGHT": str(in_flight),
-        "TELL_LEASE": "8",
-        "OUTBOUND_TIMEOUT": "3",
-        "RETRY_BASE": "0.5",
-    }
+@contextmanager
+def _broker() -> Iterator[Valkey]:
+    """A broker of the drill's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Valkey(
+            name="broker",
+            program=wheel_binaries().valkey,
+            data=Path(folder) / "data",
+            settings=BROKER,
+            account=Account(),
+            log=Path(folder) / "log",
+            port=None,
+            password="drill",
+        )
+        _start(server)
+        try:
+            yield server
+        finally:
+            server.ask_to_stop()
+            server.wait_stopped(patience=5)
 
 
-def _wait_for_the_end(messages: int) -> float:
-    """Until every message is sent: longer than a lease, for those whose sender was killed."""
-    begun = time.monotonic()
-    wait_until(lambda: Message.objects.filter(state="sent").count() == messages, within=180)
-    return time.monotonic() - begun
+def _start(server: Valkey) -> None:
+    server.prepare()
+    server.start()
+    server.wait_ready(give_up=lambda: False)
+
+
+def _lose(server: Valkey) -> None:
+    """Killed, its data removed, away for a while, back empty."""
+    assert server.process
+    server.process.kill()
+    server.process.wait()
+    shutil.rmtree(server.data)
+    time.sleep(AWAY)
+    _start(server)
+
+
+def _crew(logs: str, in_flight: int, **settings: str) -> Any:
+    settings = SETTINGS | {"TELL_IN_FLIGHT": str(in_flight)} | settings
+    return crew(Path(logs), workers=WORKERS, children=CHILDREN, **settings)
 
 
 def _figures(
-    drill: str,
-    sink: HttpSink,
-    hooks: set[str],
-    kills: int,
-    in_flight: int,
-    heal_s: float,
-    bound: int,
+    drill: str, sink: HttpSink, messages: int, in_flight: int, heal_s: float, *, kills: int
 ) -> dict[str, Any]:
-    copies = Counter(request.path for request in sink.requests)
-    ids = {(request.path, request.headers["webhook-id"]) for request in sink.requests}
-    duplicates = len(sink.requests) - len(hooks)
-    accepted = Attempt.objects.filter(verdict="accepted").count()
-    lost = len(hooks - set(copies))
-    return {
-        "drill": drill,
-        "deliveries": len(hooks),
-        "kills": kills,
-        "in_flight": in_flight,
-        "lost": lost,
-        "duplicates": duplicates,
-        "bound": bound,
-        "max_copies": max(copies.values()),
-        "visible_duplicates": len(ids) - len(hooks),  # at receivers that drop ids they have seen
-        "heal_s": round(heal_s, 1),
-        "held": lost == 0 and duplicates <= bound and len(ids) == accepted == len(hooks),
-    }
+    return figures(
+        drill,
+        sink,
+        messages=messages,
+        kills=kills,
+        in_flight=in_flight,
+        heal_s=heal_s,
+        children=CHILDREN,
+    )

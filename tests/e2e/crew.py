@@ -1,7 +1,6 @@
-"""Real worker processes over the test database, and a random hand that kills them."""
+"""Real worker processes over the test database, and a hand that kills them."""
 
 import os
-import random
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,16 @@ from stalkerr.processes import Supervisor, environment
 from workers.ledger.engine import url
 
 
+class Crew(Supervisor):
+    """Worker processes; each says its name at every door: `User-Agent: worker0`."""
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a worker with its children, as the kernel would; it starts again at once."""
+        (child,) = (each for each in self._children if each.name == name)
+        child.delay = child.first_delay  # it did nothing to be mistrusted for
+        os.killpg(child.process.pid, signal.SIGKILL)
+
+
 def celery(*arguments: str) -> list[str]:
     """A Celery command of this checkout."""
     quiet = ["-W", "ignore::UserWarning", "-m", "celery", "--quiet"]
@@ -19,17 +28,14 @@ def celery(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def crew(logs: Path, *, workers: int, **settings: str) -> Iterator[Supervisor]:
-    """Beat and `workers` worker processes (two children each) over the test's own database.
+def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Iterator[Crew]:
+    """Beat and `workers` worker processes, with so many children each, over the test's database.
 
     Whichever ends is started again at once. `settings` go into their environment.
     """
     commands = {"beat": celery("beat", "--scheduler", "celery.beat:Scheduler")}
     for number in range(workers):
-        queues = ["-Q", "tick,tell,scrape", "--concurrency=2", "-n", f"worker{number}@test"]
-        commands[f"worker{number}"] = celery(
-            "worker", *queues, "--without-gossip", "--without-mingle"
-        )
+        commands[f"worker{number}"] = worker(f"worker{number}", children)
     fast = {
         "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
         "DATABASE_URL": database_url(),
@@ -37,22 +43,21 @@ def crew(logs: Path, *, workers: int, **settings: str) -> Iterator[Supervisor]:
         "SWEEP_INTERVAL": "1",
         "LOG_LEVEL": "INFO",
     }
-    supervisor = Supervisor(commands, env=environment(**fast | settings), logs=logs, delay=0.1)
-    supervisor.start()
+    processes = Crew(commands, env=environment(**fast | settings), logs=logs, delay=0.1)
+    processes.start()
     try:
-        yield supervisor
+        yield processes
     finally:
-        supervisor.stop(patience=5)
+        processes.stop(patience=5)
+
+
+def worker(name: str, children: int) -> list[str]:
+    """The command of a worker for all queues that goes by that name."""
+    queues = ["-Q", "tick,tell,scrape", f"--concurrency={children}", "-n", f"{name}@test"]
+    command = celery("worker", *queues, "--without-gossip", "--without-mingle")
+    return ["env", f"USER_AGENT={name}", *command]
 
 
 def database_url() -> str:
     """Where this test's database is, for other processes."""
     return url().set(drivername="postgres").render_as_string(hide_password=False)
-
-
-def kill_one_worker(supervisor: Supervisor, chance: random.Random) -> str:
-    """SIGKILL a random worker with its children, as the kernel would; returns its name."""
-    workers = {name: pid for name, pid in supervisor.pids().items() if name != "beat"}
-    name = chance.choice(sorted(workers))
-    os.killpg(workers[name], signal.SIGKILL)
-    return name

@@ -235,9 +235,12 @@ TOLD = [(content.kind, content.title) for content in CONTENTS]
 
 def test_a_mail_with_many_pieces_of_news_is_heard_piece_by_piece() -> None:
     envelope = Envelope(
-        wire_id="1", contents=CONTENTS, created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        wire_id="1",
+        contents=CONTENTS,
+        created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        unsubscribe_url="https://demo.example/stop",
     )
-    mail = composed(envelope, "reader@demo.example").as_bytes()
+    mail = composed(envelope, "reader@demo.example")
     assert read_mail(mail) == TOLD
     assert read_mail(mail.replace(b"\r\n", b"\n")) == TOLD
 

@@ -149,6 +149,7 @@ def read_mail(data: bytes) -> list[tuple[str, str]]:
     """Kind and title of each piece of news in a mail: its paragraphs begin with a headline."""
     body = message_from_bytes(data, policy=policy.default).get_body(("plain",))
     text = "\n".join(body.get_content().strip().splitlines()) if body else ""
+    text = text.partition("\n\n-- \n")[0]  # below stands how to stop them
     return [read_headline(paragraph.partition("\n")[0]) for paragraph in text.split("\n\n")]
 
 
