@@ -21,18 +21,21 @@ BREAKER_LONGEST = dt.timedelta(hours=1)
 CREDIT_EVERY = dt.timedelta(seconds=15)  # a failed retry's worth comes back by itself
 CREDIT_OF_SUCCESS = 0.1
 
+# -- what a statement asks of a destination `t` at `now` ----------------------------------------
+IS_SPARED = "coalesce(t.open_until > %(now)s, false)"
+_UNDER_WAY = "FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'"
+# How many more messages it takes: of one in trouble, a single one finds out how things are.
+ROOM = f"""(CASE WHEN {IS_SPARED} THEN 0 WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
+    - (SELECT count(*) {_UNDER_WAY}))"""
+_CREDIT = f"""least({RETRY_CREDIT}, t.retry_credit + coalesce(
+    extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})"""
+# How many more retries it may cost: those under way may all fail.
+RETRIES = f"""(floor({_CREDIT}) - (SELECT count(*) {_UNDER_WAY} AND m.tries > 0))"""
+
 # In one order everywhere; whoever refers to it (a new message) does not wait for us.
 _LOCK = "SELECT FROM destinations WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 # A statement of its own: what others did while we waited for the lock is counted.
-_ROOMS = f"""
-SELECT t.id,
-    CASE WHEN t.open_until > %(now)s THEN 0
-         WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
-    - (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'),
-    floor(least({RETRY_CREDIT}, t.retry_credit + coalesce(
-        extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()}))
-FROM destinations t WHERE t.id = ANY(%(ids)s)
-"""  # noqa: S608 (numbers of ours)
+_ROOMS = f"SELECT t.id, {ROOM}, {RETRIES} FROM destinations t WHERE t.id = ANY(%(ids)s)"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Contact:
     outcome: Outcome
     state: str  # of its message now
     is_retry: bool
+    was_made: bool = True  # False where we never got so far as to ask
 
 
 def note_contacts(contacts: Sequence[Contact], *, now: dt.datetime) -> None:
@@ -81,36 +85,33 @@ def note_contacts(contacts: Sequence[Contact], *, now: dt.datetime) -> None:
         )
 
 
+# A breaker that tripped closes with the first answer; what was asked for by Retry-After stays.
 _NOTE = f"""
 WITH contacts AS (
     SELECT c.destination_id, count(*) FILTER (WHERE n.state = 'sent') AS sent,
            count(*) FILTER (WHERE n.state = 'failed') AS failed, bool_or(n.answered) AS answered,
-           count(*) AS contacts, max(n.wait_s) AS wait_s, sum(n.credit) AS credit
+           count(*) FILTER (WHERE n.was_made) AS contacts, max(n.wait_s) AS wait_s,
+           sum(n.credit) AS credit
     FROM jsonb_to_recordset(%(contacts)s) AS n(channel_id bigint, state text, answered boolean,
-         wait_s float, credit float)
+         was_made boolean, wait_s float, credit float)
     JOIN channels c ON c.id = n.channel_id GROUP BY c.destination_id
 ), locked AS MATERIALIZED (
     SELECT t.id, c.sent, c.failed, c.wait_s, c.answered,
            CASE WHEN c.answered THEN 0 ELSE t.failures + c.contacts END AS failures,
-           coalesce(t.open_until > %(now)s, false) AS is_open,
-           least({RETRY_CREDIT}, greatest(0, c.credit + t.retry_credit + coalesce(
-               extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})) AS credit
+           NOT c.answered AND c.contacts > 0 AND t.failures + c.contacts >= {BREAKER_AFTER} AND NOT {IS_SPARED} AS trips,
+           least({RETRY_CREDIT}, greatest(0, c.credit + {_CREDIT})) AS credit
     FROM destinations t JOIN contacts c ON c.destination_id = t.id
     ORDER BY t.id FOR NO KEY UPDATE OF t
 )
 UPDATE destinations t SET failures = l.failures,
     sent_total = t.sent_total + l.sent, failed_total = t.failed_total + l.failed,
     retry_credit = l.credit, credited_at = %(now)s,
-    trips = CASE WHEN l.answered THEN 0
-                 WHEN l.failures >= {BREAKER_AFTER} AND NOT l.is_open THEN t.trips + 1
-                 ELSE t.trips END,
-    open_until = CASE
-        WHEN l.wait_s > 0 THEN greatest(t.open_until, %(now)s + make_interval(secs => l.wait_s))
-        WHEN l.answered THEN NULL
-        WHEN l.failures >= {BREAKER_AFTER} AND NOT l.is_open
-            THEN %(now)s + least(%(longest)s, %(first)s * power(2, least(t.trips, 10)))
-        ELSE t.open_until
-    END
+    trips = CASE WHEN l.answered THEN 0 WHEN l.trips THEN t.trips + 1 ELSE t.trips END,
+    open_until = greatest(
+        CASE WHEN NOT (l.answered AND t.trips > 0) THEN t.open_until END,
+        CASE WHEN l.wait_s > 0 THEN %(now)s + make_interval(secs => l.wait_s) END,
+        CASE WHEN l.trips
+             THEN %(now)s + least(%(longest)s, %(first)s * power(2, least(t.trips, 10))) END)
 FROM locked l WHERE t.id = l.id
 """  # noqa: S608 (numbers of ours)
 
@@ -118,13 +119,16 @@ FROM locked l WHERE t.id = l.id
 def _row(contact: Contact) -> dict[str, object]:
     outcome = contact.outcome
     wait = outcome.retry_after
-    credit = CREDIT_OF_SUCCESS if outcome.verdict is Verdict.ACCEPTED else 0.0
-    if contact.is_retry and outcome.costs_try and outcome.verdict is not Verdict.ACCEPTED:
+    credit = 0.0
+    if outcome.verdict is Verdict.ACCEPTED:
+        credit = CREDIT_OF_SUCCESS
+    elif contact.was_made and contact.is_retry and outcome.costs_try:
         credit = -1.0
     return {
         "channel_id": contact.channel_id,
         "state": contact.state,
-        "answered": _is_answered(outcome),
+        "answered": contact.was_made and _is_answered(outcome),
+        "was_made": contact.was_made,
         "wait_s": wait.total_seconds() if wait else 0,
         "credit": credit,
     }

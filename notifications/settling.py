@@ -31,6 +31,7 @@ class Settled:
     decision: Decision
     started_at: dt.datetime
     duration: dt.timedelta
+    was_made: bool = True  # False where we never got so far as to ask the other side
 
 
 def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
@@ -44,23 +45,25 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
         )
         kept = {message_id for (message_id,) in rows}
         mine = [each for each in settled if each.message.id in kept]
-        note_contacts([_contact(each) for each in mine], now=now)
+        # Promises before destinations, as whoever composes: or they would wait in a ring.
         _disable_refused(mine, now)
+        note_contacts([_contact(each) for each in mine], now=now)
     return kept
 
 
 # Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
 # FOR SHARE: two that both have to disable one would wait for each other.
-_SETTLE = """
+_LOCKED = """locked AS MATERIALIZED (
+    SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
+    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
+)"""
+_SETTLE = f"""
 WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
         claim_no int, channel_id bigint, state text, tries int, ambiguous int,
         refused_at timestamptz, reason text, next_attempt_at timestamptz, remote_id text,
         verdict text, status int, detail text, started_at timestamptz, duration_ms int)
-), locked AS MATERIALIZED (
-    SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
-    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
-), done AS (
+), {_LOCKED}, done AS (
     UPDATE messages m SET
         state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
         next_attempt_at = CASE WHEN r.state = 'due' AND NOT c.is_disabled THEN r.next_attempt_at END,
@@ -78,7 +81,7 @@ SELECT r.id, r.created_at, r.claim_no, r.verdict, r.status, r.detail, r.started_
 FROM results r JOIN done ON done.id = r.id
 ON CONFLICT DO NOTHING
 RETURNING message_id
-"""
+"""  # noqa: S608 (no value comes from outside)
 
 
 def _result(each: Settled) -> dict[str, Any]:
@@ -108,8 +111,13 @@ def _text(moment: dt.datetime | None) -> str | None:
 
 
 def _contact(each: Settled) -> Contact:
-    is_retry = each.message.claim_no > 1
-    return Contact(each.message.channel_id, each.outcome, each.decision.state, is_retry)
+    return Contact(
+        each.message.channel_id,
+        each.outcome,
+        each.decision.state,
+        is_retry=each.message.tries > 0,
+        was_made=each.was_made,
+    )
 
 
 def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
@@ -132,25 +140,33 @@ def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
 
 
 def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None:
-    """Give claimed messages back whose turn has not come: no attempt was made, no try is spent."""
+    """Give claimed messages back whose turn has not come: no attempt was made, no try is spent.
+
+    Those of a channel that was disabled meanwhile are held.
+    """
     rows = [
         {
             "id": message.id,
             "created_at": _text(message.created_at),
             "claim_no": message.claim_no,
+            "channel_id": message.channel_id,
             "next_attempt_at": _text(now + wait),
         }
         for message, wait in waits.items()
     ]
     if rows:
-        sql.rows(
-            """
-            UPDATE messages m SET state = 'due', lease_expires_at = NULL,
-                next_attempt_at = r.next_attempt_at
-            FROM jsonb_to_recordset(%s) AS r(id bigint, created_at timestamptz, claim_no int,
-                 next_attempt_at timestamptz)
-            WHERE m.id = r.id AND m.created_at = r.created_at
-              AND m.state = 'sending' AND m.claim_no = r.claim_no
-            """,
-            [json.dumps(rows)],
-        )
+        sql.rows(_PUT_BACK, {"results": json.dumps(rows)})
+
+
+_PUT_BACK = f"""
+WITH results AS (
+    SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
+        claim_no int, channel_id bigint, next_attempt_at timestamptz)
+), {_LOCKED}
+UPDATE messages m SET state = CASE WHEN c.is_disabled THEN 'held' ELSE 'due' END,
+    next_attempt_at = CASE WHEN NOT c.is_disabled THEN r.next_attempt_at END,
+    lease_expires_at = NULL
+FROM results r JOIN locked c ON c.id = r.channel_id
+WHERE m.id = r.id AND m.created_at = r.created_at
+  AND m.state = 'sending' AND m.claim_no = r.claim_no
+"""  # noqa: S608 (no value comes from outside)

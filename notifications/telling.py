@@ -234,7 +234,8 @@ async def _send(work: Work, job: Job, claimed_at: dt.datetime) -> None:
         jitter=random.random(),  # noqa: S311 (spreads load, hides nothing)
         base=settings.RETRY_BASE,
     )
-    work.finished.put(Settled(message, outcome, decision, started_at, duration))
+    was_made = job.failed is None
+    work.finished.put(Settled(message, outcome, decision, started_at, duration, was_made))
 
 
 async def _attempt(channel: Channel[Any], job: Job, now: dt.datetime) -> Outcome:
