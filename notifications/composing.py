@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from notifications.destinations import AT_ONCE, BREAKER_AFTER, lock_rooms
+from notifications.destinations import (
+    AT_ONCE,
+    BREAKER_AFTER,
+    PROVEN_AT_ONCE,
+    PROVEN_FOR,
+    lock_rooms,
+)
 from notifications.models import Timing
 from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
 from notifications.timing import digest_at, last_digest, next_digest
@@ -95,11 +101,16 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
     """Channels are chosen first, then their deliveries: the limit never splits a group."""
     if limit <= 0:
         return []
-    ends = {"first": batch.shards[0], "last": batch.shards[-1], "channels": limit}
-    chosen = sql.rows(_CHOSEN, batch.parameters | ends)
+    parameters = batch.parameters | {
+        "first": batch.shards[0],
+        "last": batch.shards[-1],
+        "channels": limit,
+        "proven": batch.now - PROVEN_FOR,
+    }
+    chosen = sql.prepared(_CHOSEN, parameters)
     if not chosen:
         return []
-    rows = sql.rows(
+    rows = sql.prepared(
         _PENDING,
         batch.parameters
         | {
@@ -132,7 +143,9 @@ SELECT w.channel_id, c.destination_id FROM waiting w CROSS JOIN LATERAL (
     WHERE c.id = w.channel_id AND c.disabled_at IS NULL
       AND coalesce(t.open_until <= %(now)s, true)
       AND (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending')
-          < CASE WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
+          < CASE WHEN t.failures >= {BREAKER_AFTER} THEN 1
+                 WHEN t.failures = 0 AND t.answered_at > %(proven)s THEN {PROVEN_AT_ONCE}
+                 ELSE {AT_ONCE} END
       AND EXISTS (SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
                   AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
                   AND d.due_at <= %(now)s)
@@ -170,7 +183,7 @@ def _grouped(
 # -- digests -----------------------------------------------------------------------------------
 def _digests(batch: Batch) -> list[Draft]:
     """The digests that are due; what came too late for its channel's waits for the next one."""
-    due = sql.rows(_DIGESTS_DUE, batch.parameters)
+    due = sql.prepared(_DIGESTS_DUE, batch.parameters)
     if not due:
         return []
     wishes = {
@@ -280,7 +293,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         }
         for draft in drafts
     ]
-    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
+    found = sql.prepared(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
     return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
 
 

@@ -59,15 +59,16 @@ def claim_due(
         "destinations": _DESTINATIONS,
     }
     with transaction.atomic():
-        rows = sql.rows(_RECLAIM, parameters)
-        due = [destination_id for (destination_id,) in sql.rows(_DUE, parameters)]
+        rows = sql.prepared(_RECLAIM, parameters)
+        due = [destination_id for (destination_id,) in sql.prepared(_DUE, parameters)]
+        most = PER_DESTINATION if len(due) > 1 else limit
         rooms = [
-            {"destination_id": destination_id, "room": min(room.retries, PER_DESTINATION)}
+            {"destination_id": destination_id, "room": min(room.retries, most)}
             for destination_id, room in lock_rooms(due, now=now).items()
         ]
         if rooms and len(rows) < limit:
             claim = {"limit": limit - len(rows), "rooms": json.dumps(rooms)}
-            rows += sql.rows(_CLAIM, parameters | claim)
+            rows += sql.prepared(_CLAIM, parameters | claim)
     return [Claimed(*row) for row in rows]
 
 
