@@ -2,9 +2,10 @@
 
 import datetime as dt
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -17,6 +18,7 @@ from stalkerr.addresses import BadUrlError, OutboundError, RefusedAddressError, 
 from stalkerr.outbound import Answer, Client, UnclearError
 
 DETAIL_MAX: Final = 300  # characters
+REMOTE_ID_MAX: Final = 100
 RETRY_AFTER_MAX: Final = dt.timedelta(hours=24)
 
 
@@ -77,6 +79,7 @@ class Channel(ABC, Generic[ConfigT]):
     label: ClassVar[str]
     idempotent: ClassVar[bool]  # the wire id keeps a second copy from being seen
     groups: ClassVar[int]  # pieces of news in one message, at most
+    fields: ClassVar[Mapping[str, str]]  # its settings, each in words for who fills them in
     secret_fields: ClassVar[frozenset[str]]  # never shown again once stored
     pace: ClassVar[Pace | None] = None  # of one destination; None: as fast as it takes them
     confirmed_by_link: ClassVar[bool] = False  # no news before its owner followed a link sent there
@@ -104,18 +107,35 @@ class Channel(ABC, Generic[ConfigT]):
         """One try. Never raises for what the network or the other side does."""
 
 
-def text_fields(data: Mapping[str, Any], *names: str) -> dict[str, str]:
-    """The settings `names`, each some text; ConfigError where one is missing, odd or unknown."""
-    texts = {name: data.get(name) for name in names}
-    errors = {
-        name: "This is required."
-        for name, text in texts.items()
-        if not isinstance(text, str) or not text.strip()
+def text_fields(data: Mapping[str, Any], *names: str, **defaults: str) -> dict[str, str]:
+    """The settings `names`, each some text, and those with `defaults`, which may be left blank.
+
+    ConfigError where one is missing, odd or unknown.
+    """
+    texts = {name: data.get(name, "") for name in (*names, *defaults)}
+    errors = {name: "This is required." for name in names if _is_blank(texts[name])}
+    errors |= {
+        name: "This must be text, or be left out."
+        for name in defaults
+        if not isinstance(texts[name], str)
     }
-    errors |= {str(name): "There is no such setting." for name in data if name not in names}
+    errors |= {str(name): "There is no such setting." for name in data if name not in texts}
     if errors:
         raise ConfigError(errors)
-    return {name: str(text).strip() for name, text in texts.items()}
+    return {name: text.strip() or defaults[name] for name, text in texts.items()}
+
+
+def _is_blank(text: object) -> bool:
+    return not isinstance(text, str) or not text.strip()
+
+
+def check_forms(texts: Mapping[str, str], **forms: tuple[re.Pattern[str], str]) -> None:
+    """ConfigError for each of `texts` that is not of its form, with the sentence beside it."""
+    errors = {
+        name: words for name, (form, words) in forms.items() if not form.fullmatch(texts[name])
+    }
+    if errors:
+        raise ConfigError(errors)
 
 
 def checked_url(url: str) -> str:
@@ -126,8 +146,16 @@ def checked_url(url: str) -> str:
         raise ConfigError({"url": str(error)}) from error
 
 
+def server_url(url: str) -> str:
+    """As checked_url, of a server that paths are appended to: it has no slash at its end."""
+    checked = URL(checked_url(url))
+    if checked.query_string or checked.fragment:
+        raise ConfigError({"url": "This must be the address of the server alone, without ? or #."})
+    return str(checked).rstrip("/")
+
+
 def is_at(url: str, hosts: Collection[str]) -> bool:
-    """Whether `url` is a provider's own, by https at one of its hosts; or one the operator vouches for."""
+    """Whether `url` is a provider's own, by https; or one that the operator vouches for."""
     parsed = URL(url)
     known = parsed.scheme == "https" and parsed.host in hosts
     return known or guard().vouches(parsed.raw_host or "")
@@ -159,6 +187,18 @@ def fields_of(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):  # the latter: nested as deep as the body is long
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def with_words(
+    outcome: Outcome, now: dt.datetime, *, remote_id: object = "", wait: object = ""
+) -> Outcome:
+    """`outcome` with what the answer's body says: a name for the message, a longer wait (seconds)."""
+    waits = [outcome.retry_after, retry_after.parse(str(wait), now, RETRY_AFTER_MAX)]
+    return replace(
+        outcome,
+        remote_id=one_line(str(remote_id or ""), REMOTE_ID_MAX),
+        retry_after=max((wait for wait in waits if wait is not None), default=None),
+    )
 
 
 def unanswered(error: OutboundError) -> Outcome:
@@ -203,6 +243,6 @@ def _is_refusal(status: int) -> bool:
 
 def _detail(answer: Answer, secrets: Collection[str]) -> str:
     text = answer.body.decode(errors="replace")
-    for secret in secrets:
+    for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     return one_line(f"{answer.status}: {text}", DETAIL_MAX)

@@ -51,6 +51,7 @@ class Email(Channel[Config]):
     label = "E-mail"
     idempotent = True
     groups = 50
+    fields = {"address": "the mailbox"}
     secret_fields = frozenset[str]()
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:

@@ -43,10 +43,14 @@ class Webhook(Channel[Config]):
     label = "Webhook"
     idempotent = True
     groups = 1
+    fields = {
+        "url": "where it is posted to",
+        "secret": "what signs it; made if left out, and shown only in the answer to its creation",
+    }
     secret_fields = frozenset({"secret"})
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {**data, "secret": data.get("secret") or new_secret()}
+        return {"secret": new_secret(), **data}
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
         fields = text_fields(data, "url", "secret")

@@ -95,6 +95,8 @@ def test_what_is_stored_reads_back_the_same(kind: str) -> None:
     stored = json.loads(json.dumps(dataclasses.asdict(config)))
     assert channel.parse_config(stored) == config
     assert channel.secret_fields <= stored.keys()
+    assert channel.fields.keys() == stored.keys()
+    assert all(channel.fields.values())
     destination = channel.destination(config)
     assert destination
     assert not any(stored[name] in destination for name in channel.secret_fields)

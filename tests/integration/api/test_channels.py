@@ -11,6 +11,7 @@ from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from notifications.channels.registry import CHANNELS
 from notifications.models import Channel, Delivery, Destination, Route
 from notifications.services import disable_channel
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery
@@ -283,3 +284,14 @@ def test_no_answer_to_anybody_holds_a_secret(
             ]
     text = json.dumps([answer.content.decode() for answer in answers])
     assert [secret for secret in tokens.values() if secret in text] == []
+
+
+def test_the_description_names_every_setting_of_every_kind(client: Any) -> None:
+    schema = client.get(
+        "/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}
+    ).json()
+    words = schema["components"]["schemas"]["Channel"]["properties"]["config"]["description"]
+    for kind, channel in CHANNELS.items():
+        assert f"{kind}: " in words
+        for name, meaning in channel.fields.items():
+            assert f"`{name}` ({meaning})" in words
