@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from yarl import URL
@@ -146,11 +147,16 @@ def checked_url(url: str) -> str:
         raise ConfigError({"url": str(error)}) from error
 
 
-def server_url(url: str) -> str:
-    """As checked_url, of a server that paths are appended to: it has no slash at its end."""
+def server_url(url: str, *hosts: str) -> str:
+    """As checked_url, of a server that paths are appended to: it has no slash at its end.
+
+    Where there are `hosts`, it is at one of them, or the operator vouches for it.
+    """
     checked = URL(checked_url(url))
     if checked.query_string or checked.fragment:
         raise ConfigError({"url": "This must be the address of the server alone, without ? or #."})
+    if hosts and not is_at(str(checked), hosts):
+        raise ConfigError({"url": "The operator must allow this host by OUTBOUND_ALLOW."})
     return str(checked).rstrip("/")
 
 
@@ -165,14 +171,20 @@ async def ask(
     client: Client,
     url: str,
     *,
-    headers: Mapping[str, str],
-    body: bytes,
+    body: bytes | Mapping[str, Any],
     now: dt.datetime,
-    gone: Collection[int],
     secrets: Collection[str],
+    headers: Mapping[str, str] = MappingProxyType({}),
+    gone: Collection[int] = frozenset({HTTPStatus.GONE}),
     method: str = "POST",
 ) -> tuple[Outcome, bytes]:
-    """One request: how it ended, and what the answer's body said (nothing where there was none)."""
+    """One request: how it ended, and what the answer's body said (nothing where there was none).
+
+    A `body` of fields is sent as JSON. Statuses in `gone` are refusals for good.
+    """
+    if not isinstance(body, bytes):
+        headers = {"Content-Type": "application/json", **headers}
+        body = json.dumps(body, ensure_ascii=False).encode()
     try:
         answer = await client.request(method, url, headers=headers, body=body)
     except OutboundError as error:
@@ -190,12 +202,22 @@ def fields_of(body: bytes) -> dict[str, Any]:
 
 
 def with_words(
-    outcome: Outcome, now: dt.datetime, *, remote_id: object = "", wait: object = ""
+    outcome: Outcome,
+    now: dt.datetime,
+    *,
+    remote_id: object = "",
+    wait: object = "",
+    gone: bool = False,
 ) -> Outcome:
-    """`outcome` with what the answer's body says: a name for the message, a longer wait (seconds)."""
+    """`outcome` with what the answer's body says.
+
+    remote_id: its name for the message. wait: seconds, heard where they are more than the header
+    asks for. gone: whether it makes a clear no one for good.
+    """
     waits = [outcome.retry_after, retry_after.parse(str(wait), now, RETRY_AFTER_MAX)]
     return replace(
         outcome,
+        verdict=Verdict.REFUSED if gone and outcome.refusal else outcome.verdict,
         remote_id=one_line(str(remote_id or ""), REMOTE_ID_MAX),
         retry_after=max((wait for wait in waits if wait is not None), default=None),
     )

@@ -1,7 +1,6 @@
 """Embeds to a Discord webhook. It takes no idempotency key: a lost answer stays unclear."""
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,8 +65,7 @@ class Discord(Channel[Config]):
         outcome, said = await ask(
             client,
             str(URL(config.url).with_query(wait="true")),  # or it answers before it has stored
-            headers={"Content-Type": "application/json"},
-            body=json.dumps(_body(envelope), ensure_ascii=False).encode(),
+            body=_body(envelope),
             now=now,
             gone={HTTPStatus.NOT_FOUND, HTTPStatus.GONE},
             secrets=[_hook(config)[1]],

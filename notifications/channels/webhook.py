@@ -9,7 +9,6 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
 from yarl import URL
@@ -70,7 +69,6 @@ class Webhook(Channel[Config]):
             headers=signed(envelope.wire_id, now, body, config.secret),
             body=body,
             now=now,
-            gone={HTTPStatus.GONE},
             secrets=[config.secret],
         )
         return outcome

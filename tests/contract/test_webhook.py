@@ -29,6 +29,7 @@ HARNESS = Harness(
         *({"url": URL, "secret": secret} for secret in BAD_SECRETS),
         {"url": URL, "secret": SECRET, "more": "x"},
     ),
+    shown=lambda sink: sink.requests[-1].json()["data"]["headline"],
     wire_ids=lambda sink: [request.headers["webhook-id"] for request in sink.requests],
 )
 
