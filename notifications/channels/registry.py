@@ -6,6 +6,7 @@ from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
 from notifications.channels.slack import Slack
+from notifications.channels.telegram import Telegram
 from notifications.channels.webhook import Webhook
 
 CHANNELS: Final[dict[str, Channel[Any]]] = {
@@ -15,6 +16,7 @@ CHANNELS: Final[dict[str, Channel[Any]]] = {
         Webhook(),
         Discord(),
         Slack(),
+        Telegram(),
     )
 }
 
