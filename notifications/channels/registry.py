@@ -5,6 +5,7 @@ from typing import Any, Final
 from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
+from notifications.channels.matrix import Matrix
 from notifications.channels.ntfy import Ntfy
 from notifications.channels.pushover import Pushover
 from notifications.channels.slack import Slack
@@ -21,6 +22,7 @@ CHANNELS: Final[dict[str, Channel[Any]]] = {
         Telegram(),
         Pushover(),
         Ntfy(),
+        Matrix(),
     )
 }
 
