@@ -5,6 +5,7 @@ from typing import Any, Final
 from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
+from notifications.channels.gotify import Gotify
 from notifications.channels.matrix import Matrix
 from notifications.channels.ntfy import Ntfy
 from notifications.channels.pushover import Pushover
@@ -23,6 +24,7 @@ CHANNELS: Final[dict[str, Channel[Any]]] = {
         Pushover(),
         Ntfy(),
         Matrix(),
+        Gotify(),
     )
 }
 
