@@ -6,6 +6,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifications.channels import registry
+from notifications.channels.base import ConfigError
 from notifications.channels.webhook import new_secret
 from notifications.messages import NOTICE, Content
 from tests.contract.channels import Harness, envelope_of, http_rows, send, send_to
@@ -99,6 +100,8 @@ def test_it_gets_a_fresh_secret_where_its_owner_gives_none() -> None:
     assert first["secret"] != second["secret"]
     channel.parse_config(first)
     assert channel.completed({"url": URL, "secret": SECRET})["secret"] == SECRET
+    with pytest.raises(ConfigError):  # not another one that nobody would be shown
+        channel.parse_config(channel.completed({"url": URL, "secret": ""}))
 
 
 @pytest.mark.parametrize("character", ["🎧", "漢", '"', "\\", "a"])

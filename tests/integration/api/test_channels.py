@@ -286,6 +286,23 @@ def test_no_answer_to_anybody_holds_a_secret(
     assert [secret for secret in tokens.values() if secret in text] == []
 
 
+def test_an_optional_setting_is_taken_back_by_a_blank(alice: User, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    config = {"topic": "my-topic", "token": "tk_0123456789"}
+    answer = client.post(PATH, {"kind": "ntfy", "config": config})
+    assert (answer.status_code, answer.json()["config"]) == (201, {"url": "https://ntfy.sh"})
+    channel = Channel.objects.get()
+    answer = client.patch(f"{PATH}/{channel.id}", {"config": {"token": ""}})
+    assert answer.status_code == 200
+    assert Channel.objects.get().config == {
+        "topic": "my-topic",
+        "token": "",
+        "url": "https://ntfy.sh",
+    }
+    answer = client.patch(f"{PATH}/{channel.id}", {"config": {"topic": ""}})
+    assert errors_of(answer) == {"config.topic": ["This is required."]}
+
+
 def test_the_description_names_every_setting_of_every_kind(client: Any) -> None:
     schema = client.get(
         "/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}
