@@ -87,6 +87,8 @@ class Client:
             max_headers=HEADERS_MAX,
             trace_configs=[_trace()],
         )
+        # A PUT too is sent once: aiohttp would repeat it, and nobody would know of the first try.
+        self._session._retry_connection = False
 
     async def __aenter__(self) -> Self:
         return self

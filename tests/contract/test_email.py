@@ -75,6 +75,7 @@ HARNESS = Harness(
     wire_ids=lambda sink: [
         mail.message["Message-ID"].strip("<>").partition("@")[0] for mail in sink.mails
     ],
+    shown=lambda sink: faces(sink.mails[-1])[0],
 )
 
 

@@ -67,19 +67,21 @@ def nothing_allowed(settings: Settings) -> None:
     settings.OUTBOUND_ALLOW = []
 
 
-def ask(*urls: str, resolve: Resolve | None = None) -> list[Answer | OutboundError]:
-    """POST to each, one after the other over one client."""
+def ask(
+    *urls: str, resolve: Resolve | None = None, method: str = "POST"
+) -> list[Answer | OutboundError]:
+    """Send to each, one after the other over one client."""
 
     async def each() -> list[Answer | OutboundError]:
         async with Client(resolve=resolve) as client:
-            return [await ask_one(client, url) for url in urls]
+            return [await ask_one(client, url, method) for url in urls]
 
     return asyncio.run(each())
 
 
-async def ask_one(client: Client, url: str) -> Answer | OutboundError:
+async def ask_one(client: Client, url: str, method: str = "POST") -> Answer | OutboundError:
     try:
-        return await client.request("POST", url, body=b"{}")
+        return await client.request(method, url, body=b"{}")
     except OutboundError as error:
         return error
 
@@ -274,10 +276,12 @@ def test_a_head_that_trickles_is_cut_off_and_unclear() -> None:
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("reply", [Reply(delay=FOREVER), Reply(drop=True)])
-def test_a_request_whose_answer_is_lost_is_unclear(reply: Reply) -> None:
+def test_a_request_whose_answer_is_lost_is_unclear(reply: Reply, method: str) -> None:
+    """Proves the guard: one request is one, also by a method that may be repeated."""
     with HttpSink(reply) as sink:
-        assert isinstance(ask_once(sink.url), UnclearError)
+        assert isinstance(ask(sink.url, method=method)[0], UnclearError)
         assert len(sink.requests) == 1
 
 
