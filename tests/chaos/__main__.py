@@ -12,6 +12,7 @@ DRILLS = {
     "kill_senders": "tests.chaos.senders",
     "wipe_broker": "tests.chaos.senders",
     "polite": "tests.chaos.polite",
+    "ssrf": "tests.chaos.ways",
 }
 
 
