@@ -12,6 +12,7 @@ import queue
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -156,8 +157,15 @@ async def _attempt(
         _log.error("channel_unreadable", channel=row.id)
         return Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error))
     except Exception as error:  # noqa: BLE001 (a broken channel must not take the others along)
-        _log.exception("send_failed", channel=row.id, wire_id=envelope.wire_id)
+        _log.error("send_failed", channel=row.id, wire_id=envelope.wire_id, exception=_story(error))
         return Outcome(verdict=Verdict.AMBIGUOUS, detail=f"Our own fault: {type(error).__name__}")
+
+
+def _story(error: BaseException) -> str:
+    """The traceback, without any error's words: they may hold what is secret in a config."""
+    cause = error.__cause__ or error.__context__
+    before = [_story(cause), "\nThen:\n"] if cause else []
+    return "".join([*before, *traceback.format_tb(error.__traceback__), type(error).__name__])
 
 
 def _drain(finished: Finished) -> list[Settled]:

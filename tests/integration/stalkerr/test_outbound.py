@@ -107,7 +107,8 @@ def test_a_peer_that_is_not_the_judged_one_gets_no_byte() -> None:
 
     async def post(url: str) -> None:
         connector = outbound._Connector(Guard([]), Naive())
-        async with aiohttp.ClientSession(connector=connector) as session:
+        limit = aiohttp.ClientTimeout(total=2)  # the canary says nothing
+        async with aiohttp.ClientSession(connector=connector, timeout=limit) as session:
             await session.post(url, data=b"{}")
 
     with RawSink() as canary:
