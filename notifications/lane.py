@@ -10,6 +10,7 @@ import datetime as dt
 import queue
 import random
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -156,8 +157,7 @@ class Lane:
         try:
             return await self._channel.send(job.envelope, job.config, self._client, now)
         except Exception as error:  # noqa: BLE001 (a broken channel must not take the others along)
-            # The error may quote what it choked on, an address with its secret: its type only.
-            _log.error("send_failed", wire_id=job.envelope.wire_id, error=type(error).__name__)
+            _log.error("send_failed", wire_id=job.envelope.wire_id, exception=_story(error))
             name = type(error).__name__
             return Outcome(verdict=Verdict.AMBIGUOUS, detail=f"Our own fault: {name}")
 
@@ -185,3 +185,10 @@ def _settled(
         base=settings.RETRY_BASE,
     )
     return Settled(message, outcome, decision, started_at, duration)
+
+
+def _story(error: BaseException) -> str:
+    """The traceback, without any error's words: they may hold what is secret in a config."""
+    cause = error.__cause__ or error.__context__
+    before = [_story(cause), "\nThen:\n"] if cause else []
+    return "".join([*before, *traceback.format_tb(error.__traceback__), type(error).__name__])
