@@ -98,11 +98,15 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
     """Channels are chosen first, then their deliveries: the limit never splits a group."""
     if limit <= 0:
         return []
-    ends = {"first": batch.shards[0], "last": batch.shards[-1], "channels": limit}
-    chosen = sql.rows(_CHOSEN, batch.parameters | ends)
+    parameters = batch.parameters | {
+        "first": batch.shards[0],
+        "last": batch.shards[-1],
+        "channels": limit,
+    }
+    chosen = sql.prepared(_CHOSEN, parameters)
     if not chosen:
         return []
-    rows = sql.rows(
+    rows = sql.prepared(
         _PENDING,
         batch.parameters
         | {
@@ -176,7 +180,7 @@ def _grouped(
 # -- digests -----------------------------------------------------------------------------------
 def _digests(batch: Batch) -> list[Draft]:
     """The digests that are due; what came too late for its channel's waits for the next one."""
-    due = sql.rows(_DIGESTS_DUE, batch.parameters)
+    due = sql.prepared(_DIGESTS_DUE, batch.parameters)
     if not due:
         return []
     wishes = {
@@ -321,7 +325,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         }
         for draft in drafts
     ]
-    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
+    found = sql.prepared(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
     return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
 
 

@@ -1,6 +1,5 @@
 """What messages say: their deliveries, read from rows into neutral contents."""
 
-import copy
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -19,7 +18,7 @@ def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
 
     The number of statements does not depend on the number of messages.
     """
-    rows = sql.rows(_DELIVERIES, [list(message_ids)])
+    rows = sql.prepared(_DELIVERIES, [list(message_ids)])
     news = release_contents({event_id for _, event_id, *_ in rows if event_id})
     watches = _names({watch for *_, watch_ids in rows for watch in watch_ids})
     contents: defaultdict[int, list[Content]] = defaultdict(list)
@@ -60,16 +59,22 @@ def _notice(
 
 def because(content: Content, why: str) -> Content:
     """The same news with another reason; cheaper than making it anew."""
-    changed = copy.copy(content)
-    object.__setattr__(changed, "why", one_line(why, TEXT_MAX))
+    changed = object.__new__(Content)
+    for name in _SLOTS:
+        _put(changed, name, getattr(content, name))
+    _put(changed, "why", one_line(why, TEXT_MAX))
     return changed
+
+
+_put = object.__setattr__
+_SLOTS = Content.__slots__
 
 
 def release_contents(event_ids: Collection[int]) -> dict[int, Content]:
     """Events with their audiobooks, in the words the store used; without a reason."""
     if not event_ids:
         return {}
-    rows = sql.rows(_EVENTS, [list(event_ids)])
+    rows = sql.prepared(_EVENTS, [list(event_ids)])
     return {event_id: _release(*facts) for event_id, *facts in rows}
 
 

@@ -229,23 +229,23 @@ def hold_strays(*, now: dt.datetime) -> int:
     return hold(channel_ids=disabled) + sql.count(_HOLD_UNCONFIRMED, {"since": since})
 
 
-# Whoever locks several promises or messages does it in this order, or two would wait for each other
-# in a ring.
+# What somebody is at is left to hold_strays: whoever composes waits for a destination that may be
+# ours by now.
 _HOLD_DELIVERIES = """
 UPDATE deliveries SET state = 'held' WHERE state = 'pending' AND id IN (
     SELECT id FROM deliveries WHERE channel_id = ANY(%(channels)s) AND state = 'pending'
-    ORDER BY id FOR UPDATE)
+    FOR UPDATE SKIP LOCKED)
 """
 _HOLD_MESSAGES = """
 UPDATE messages SET state = 'held', next_attempt_at = NULL WHERE state = 'due' AND id IN (
     SELECT id FROM messages WHERE channel_id = ANY(%(channels)s) AND state = 'due'
-    ORDER BY id FOR UPDATE)
+    FOR UPDATE SKIP LOCKED)
 """
 _HOLD_UNCONFIRMED = """
 UPDATE deliveries SET state = 'held' WHERE state = 'pending' AND id IN (
     SELECT d.id FROM channels c JOIN deliveries d ON d.channel_id = c.id
     WHERE c.unconfirmed_since > %(since)s AND d.state = 'pending' AND d.notice_id IS NULL
-    ORDER BY d.id FOR UPDATE OF d)
+    FOR UPDATE OF d SKIP LOCKED)
 """
 
 

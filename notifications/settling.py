@@ -7,6 +7,7 @@ the caller's own number; what comes back are the messages for which that was tru
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import transaction
 
 from accounts.services import notify
 from notifications.channels.base import Outcome
-from notifications.destinations import Contact, note_contacts
+from notifications.destinations import NOTE_CONTACTS, contact_of
 from notifications.models import Channel
 from notifications.retry import Decision
 from notifications.sending import Claimed
@@ -39,15 +40,14 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
 
     A sender that lost its lease changes nothing: its message belongs to another by then.
     """
-    with transaction.atomic():
-        rows = sql.rows(
-            _SETTLE, {"results": json.dumps([_result(each) for each in settled]), "now": now}
-        )
-        kept = {message_id for (message_id,) in rows}
-        mine = [each for each in settled if each.message.id in kept]
-        # Promises before destinations, as whoever composes: or they would wait in a ring.
-        _disable_refused(mine, now)
-        note_contacts([_contact(each) for each in mine], now=now)
+    refused = [each for each in settled if each.decision.disable_channel]
+    with transaction.atomic() if refused else nullcontext():  # one statement needs none
+        rows = [_result(each) for each in settled]
+        kept = {
+            message_id
+            for (message_id,) in sql.prepared(_SETTLE, {"results": json.dumps(rows), "now": now})
+        }
+        _disable_refused([each for each in refused if each.message.id in kept], now)
     return kept
 
 
@@ -62,7 +62,8 @@ WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
         claim_no int, channel_id bigint, state text, tries int, ambiguous int,
         refused_at timestamptz, reason text, next_attempt_at timestamptz, remote_id text,
-        verdict text, status int, detail text, started_at timestamptz, duration_ms int)
+        verdict text, status int, detail text, started_at timestamptz, duration_ms int,
+        answered boolean, was_made boolean, wait_s float, credit float)
 ), {_LOCKED}, done AS (
     UPDATE messages m SET
         state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
@@ -74,14 +75,16 @@ WITH results AS (
     WHERE m.id = r.id AND m.created_at = r.created_at
       AND m.state = 'sending' AND m.claim_no = r.claim_no
     RETURNING m.id
-)
-INSERT INTO attempts (message_id, message_at, claim_no, verdict, status, detail, started_at,
-                      duration_ms)
-SELECT r.id, r.created_at, r.claim_no, r.verdict, r.status, r.detail, r.started_at, r.duration_ms
-FROM results r JOIN done ON done.id = r.id
-ON CONFLICT DO NOTHING
-RETURNING message_id
-"""  # noqa: S608 (no value comes from outside)
+), logged AS (
+    INSERT INTO attempts (message_id, message_at, claim_no, verdict, status, detail, started_at,
+                          duration_ms)
+    SELECT r.id, r.created_at, r.claim_no, r.verdict, r.status, r.detail, r.started_at,
+           r.duration_ms
+    FROM results r JOIN done ON done.id = r.id
+    ON CONFLICT DO NOTHING
+), {NOTE_CONTACTS}
+SELECT id FROM done
+"""  # noqa: S608 (numbers of ours)
 
 
 def _result(each: Settled) -> dict[str, Any]:
@@ -103,6 +106,7 @@ def _result(each: Settled) -> dict[str, Any]:
         "detail": outcome.detail,
         "started_at": _text(each.started_at),
         "duration_ms": int(each.duration.total_seconds() * 1000),
+        **contact_of(outcome, is_retry=each.message.tries > 0, was_made=each.was_made),
     }
 
 
@@ -110,19 +114,9 @@ def _text(moment: dt.datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _contact(each: Settled) -> Contact:
-    return Contact(
-        each.message.channel_id,
-        each.outcome,
-        each.decision.state,
-        is_retry=each.message.tries > 0,
-        was_made=each.was_made,
-    )
-
-
 def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
     """An address that refused for good is not asked again; its owner hears of it elsewhere."""
-    refused = {each.message.channel_id: each for each in settled if each.decision.disable_channel}
+    refused = {each.message.channel_id: each for each in settled}
     if not refused:
         return
     for channel in Channel.objects.enabled().filter(id__in=refused).order_by("id"):

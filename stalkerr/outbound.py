@@ -9,6 +9,7 @@ Honest: the error says whether anything of the request can have arrived.
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,7 @@ HEADERS_MAX: Final = 64  # lines; each line is at most 8 kB by aiohttp's default
 # run into a closing one and end unclear.
 KEEP_ALIVE: Final = 4
 LOOKUP_THREADS: Final = 32  # own threads: a slow name server must not starve the event loop's few
+_IN_NO_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 
@@ -79,7 +81,7 @@ class Client:
         self._guard = guard()
         self._session = aiohttp.ClientSession(
             connector=_Connector(self._guard, _Resolver(self._guard, resolve or self._look_up)),
-            timeout=aiohttp.ClientTimeout(total=settings.OUTBOUND_TIMEOUT.total_seconds()),
+            timeout=_timeout(settings.OUTBOUND_TIMEOUT.total_seconds()),
             headers={"User-Agent": settings.USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -87,6 +89,8 @@ class Client:
             max_headers=HEADERS_MAX,
             trace_configs=[_trace()],
         )
+        # A PUT too is sent once: aiohttp would repeat it, and nobody would know of the first try.
+        self._session._retry_connection = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,6 +108,7 @@ class Client:
     ) -> Answer:
         """One request, no retry. Any complete status line is an answer; else an OutboundError."""
         vetted = self._guard.check_url(url)
+        _check_headers(headers or {})
         progress = _Progress()
         try:
             async with self._session.request(
@@ -117,9 +122,10 @@ class Client:
                 content, complete = await _read(response)
                 return Answer(response.status, response.headers, content, complete)
         except (aiohttp.ClientError, OSError) as error:
+            # From None: aiohttp's words hold the URL, which may be a secret, and tracebacks are logged.
             if progress.sent:
-                raise UnclearError(_unclear_words(error)) from error
-            raise NotSentError(_not_sent_words(error)) from error
+                raise UnclearError(_unclear_words(error)) from None
+            raise NotSentError(_not_sent_words(error)) from None
 
     async def _look_up(self, host: str) -> list[str]:
         loop = asyncio.get_running_loop()
@@ -130,6 +136,17 @@ class Client:
         except UnicodeError as error:  # a name that no name server could be asked for
             raise OSError(str(error)) from error
         return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    """For all of a request; aiohttp would round up to whole seconds what is above its threshold."""
+    return aiohttp.ClientTimeout(total=seconds, ceil_threshold=seconds + 1)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises NotSentError for what would end a header, and begin another."""
+    if any(_IN_NO_HEADER.search(name + value) for name, value in headers.items()):
+        raise NotSentError("Nothing was sent: a header would hold line breaks or the like.")
 
 
 @dataclass(slots=True)

@@ -31,10 +31,21 @@ class DisabledError(APIException):
     default_detail = "This channel is disabled; enable it first."
 
 
+def _settings_words() -> str:
+    """The settings of every kind, for people."""
+    kinds = (
+        f"{kind}: {', '.join(f'`{name}` ({words})' for name, words in channel.fields.items())}."
+        for kind, channel in CHANNELS.items()
+    )
+    return " ".join(
+        [*kinds, "In a change, what is left out stays; an optional one may be emptied."]
+    )
+
+
 class ConfigField(serializers.DictField):
     """Settings of a kind of channel; secrets go in, and do not come out."""
 
-    child = serializers.CharField(max_length=2000)
+    child = serializers.CharField(max_length=2000, allow_blank=True)
 
     def get_attribute(self, channel: Channel) -> dict[str, Any]:
         return shown_config(channel)
@@ -46,10 +57,7 @@ class ChannelSerializer(serializers.Serializer[Channel]):
         choices=[(kind, channel.label) for kind, channel in CHANNELS.items()]
     )
     name = serializers.CharField(max_length=NAME_MAX, allow_blank=True, default="")
-    config = ConfigField(
-        help_text="email: address. webhook: url, secret (made if left out, and shown only in the "
-        "answer to its creation). discord: url. In a change, what is left out stays."
-    )
+    config = ConfigField(help_text=_settings_words())
     disabled_at = serializers.DateTimeField(read_only=True, allow_null=True)
     disabled_reason = serializers.CharField(read_only=True)
     held = serializers.IntegerField(

@@ -69,6 +69,7 @@ class Email(Channel[Config]):
     label = "E-mail"
     idempotent = True
     groups = 50
+    fields = {"address": "the mailbox"}
     secret_fields = frozenset[str]()
     confirmed_by_link = True
 
