@@ -24,7 +24,7 @@ from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
 from notifications.timing import digest_at, last_digest, next_digest
 from notifications.wishes import quiet_ends, wish_of
 from stalkerr import sql
-from stalkerr.locks import lock
+from stalkerr.locks import lock_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,7 @@ def compose_due(
     """
     batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard))
     with transaction.atomic():
-        for each in batch.shards:
-            lock("compose", kind, each)
+        lock_each(*(("compose", kind, each) for each in batch.shards))
         drafts = _digests(batch)
         drafts += _ready(batch, limit - len(drafts))
         return _insert(batch, _with_room(batch, drafts))

@@ -96,17 +96,16 @@ contacts AS (
 )"""  # noqa: S608 (numbers of ours)
 
 
-def contact_of(outcome: Outcome, *, is_retry: bool) -> dict[str, object]:
-    """What an attempt says of its destination: three columns of `results`."""
-    wait = outcome.retry_after
-    credit = CREDIT_OF_SUCCESS if outcome.verdict is Verdict.ACCEPTED else 0.0
-    if is_retry and outcome.costs_try and outcome.verdict is not Verdict.ACCEPTED:
-        credit = -1.0
-    return {
-        "answered": is_answered(outcome),
-        "wait_s": wait.total_seconds() if wait else 0,
-        "credit": credit,
-    }
+def wait_of(outcome: Outcome) -> float:
+    """Seconds of peace that the other side asked for."""
+    return outcome.retry_after.total_seconds() if outcome.retry_after else 0.0
+
+
+def credit_of(outcome: Outcome, *, is_retry: bool) -> float:
+    """What an attempt adds to the retry budget."""
+    if outcome.verdict is Verdict.ACCEPTED:
+        return CREDIT_OF_SUCCESS
+    return -1.0 if is_retry and outcome.costs_try else 0.0
 
 
 def is_answered(outcome: Outcome) -> bool:
