@@ -106,10 +106,10 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
         "channels": limit,
         "proven": batch.now - PROVEN_FOR,
     }
-    chosen = sql.prepared(_CHOSEN, parameters)
+    chosen = sql.rows(_CHOSEN, parameters)
     if not chosen:
         return []
-    rows = sql.prepared(
+    rows = sql.rows(
         _PENDING,
         batch.parameters
         | {
@@ -182,7 +182,7 @@ def _grouped(
 # -- digests -----------------------------------------------------------------------------------
 def _digests(batch: Batch) -> list[Draft]:
     """The digests that are due; what came too late for its channel's waits for the next one."""
-    due = sql.prepared(_DIGESTS_DUE, batch.parameters)
+    due = sql.rows(_DIGESTS_DUE, batch.parameters)
     if not due:
         return []
     wishes = {
@@ -292,7 +292,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         }
         for draft in drafts
     ]
-    found = sql.prepared(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
+    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
     return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
 
 

@@ -51,8 +51,8 @@ def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
     parameters = {"ids": sorted(set(ids)), "now": now, "proven": now - PROVEN_FOR}
     if not parameters["ids"]:
         return {}
-    sql.prepared(_LOCK, parameters)
-    rows = sql.prepared(_ROOMS, parameters)
+    sql.rows(_LOCK, parameters)
+    rows = sql.rows(_ROOMS, parameters)
     return {
         destination_id: Room(max(0, messages), max(0, min(messages, int(retries))))
         for destination_id, messages, retries in rows

@@ -59,8 +59,8 @@ def claim_due(
         "destinations": _DESTINATIONS,
     }
     with transaction.atomic():
-        rows = sql.prepared(_RECLAIM, parameters)
-        due = [destination_id for (destination_id,) in sql.prepared(_DUE, parameters)]
+        rows = sql.rows(_RECLAIM, parameters)
+        due = [destination_id for (destination_id,) in sql.rows(_DUE, parameters)]
         most = PER_DESTINATION if len(due) > 1 else limit
         rooms = [
             {"destination_id": destination_id, "room": min(room.retries, most)}
@@ -68,7 +68,7 @@ def claim_due(
         ]
         if rooms and len(rows) < limit:
             claim = {"limit": limit - len(rows), "rooms": json.dumps(rooms)}
-            rows += sql.prepared(_CLAIM, parameters | claim)
+            rows += sql.rows(_CLAIM, parameters | claim)
     return [Claimed(*row) for row in rows]
 
 

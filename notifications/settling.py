@@ -41,7 +41,7 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
     """
     refused = [each for each in settled if each.decision.disable_channel]
     with transaction.atomic() if refused else nullcontext():  # one statement needs none
-        found = sql.prepared(_SETTLE, _columns(settled) | {"now": now})
+        found = sql.rows(_SETTLE, _columns(settled) | {"now": now})
         kept = {message_id for (message_id,) in found}
         _disable_refused([each for each in refused if each.message.id in kept], now)
     return kept
