@@ -18,7 +18,7 @@ from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
 from notifications.timing import Wish, digest_at, last_digest, next_digest
 from notifications.wishes import quiet_ends, wish_of
 from stalkerr import sql
-from stalkerr.locks import lock
+from stalkerr.locks import lock_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,7 @@ def compose_due(
     """
     batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard), quiet_ends(now))
     with transaction.atomic():
-        for each in batch.shards:
-            lock("compose", kind, each)
+        lock_each(*(("compose", kind, each) for each in batch.shards))
         drafts = _digests(batch)
         drafts += _ready(batch, limit - len(drafts))
         return _insert(batch, _with_room(batch, drafts))
@@ -103,10 +102,10 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
         "last": batch.shards[-1],
         "channels": limit,
     }
-    chosen = sql.prepared(_CHOSEN, parameters)
+    chosen = sql.rows(_CHOSEN, parameters)
     if not chosen:
         return []
-    rows = sql.prepared(
+    rows = sql.rows(
         _PENDING,
         batch.parameters
         | {
@@ -180,7 +179,7 @@ def _grouped(
 # -- digests -----------------------------------------------------------------------------------
 def _digests(batch: Batch) -> list[Draft]:
     """The digests that are due; what came too late for its channel's waits for the next one."""
-    due = sql.prepared(_DIGESTS_DUE, batch.parameters)
+    due = sql.rows(_DIGESTS_DUE, batch.parameters)
     if not due:
         return []
     wishes = {
@@ -325,7 +324,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         }
         for draft in drafts
     ]
-    found = sql.prepared(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
+    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
     return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
 
 

@@ -54,8 +54,8 @@ def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
     parameters = {"ids": sorted(set(ids)), "now": now}
     if not parameters["ids"]:
         return {}
-    sql.prepared(_LOCK, parameters)
-    rows = sql.prepared(_ROOMS, parameters)
+    sql.rows(_LOCK, parameters)
+    rows = sql.rows(_ROOMS, parameters)
     return {
         destination_id: Room(max(0, messages), max(0, min(messages, int(retries))))
         for destination_id, messages, retries in rows
@@ -97,20 +97,16 @@ contacts AS (
 )"""  # noqa: S608 (numbers of ours)
 
 
-def contact_of(outcome: Outcome, *, is_retry: bool, was_made: bool) -> dict[str, object]:
-    """What an attempt says of its destination: columns of `results`. One not made says nothing."""
-    wait = outcome.retry_after
-    credit = 0.0
+def wait_of(outcome: Outcome) -> float:
+    """Seconds of peace that the other side asked for."""
+    return outcome.retry_after.total_seconds() if outcome.retry_after else 0.0
+
+
+def credit_of(outcome: Outcome, *, is_retry: bool) -> float:
+    """What an attempt adds to the retry budget."""
     if outcome.verdict is Verdict.ACCEPTED:
-        credit = CREDIT_OF_SUCCESS
-    elif was_made and is_retry and outcome.costs_try:
-        credit = -1.0
-    return {
-        "answered": was_made and is_answered(outcome),
-        "was_made": was_made,
-        "wait_s": wait.total_seconds() if wait else 0,
-        "credit": credit,
-    }
+        return CREDIT_OF_SUCCESS
+    return -1.0 if is_retry and outcome.costs_try else 0.0
 
 
 def is_answered(outcome: Outcome) -> bool:

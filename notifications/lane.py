@@ -99,11 +99,14 @@ class Lane:
 
     def _fill(self) -> None:
         while self._has_room() and (job := self._next()):
-            self._in_flight += 1
-            self._running[job.destination_id] += 1
+            self._start(job)
             task = asyncio.get_running_loop().create_task(self._run(job))
             self._tasks.add(task)  # the loop itself holds them weakly
             task.add_done_callback(self._tasks.discard)
+
+    def _start(self, job: Job) -> None:
+        self._in_flight += 1
+        self._running[job.destination_id] += 1
 
     def _has_room(self) -> bool:
         is_behind = self._unsettled >= UNSETTLED * self._slots
@@ -131,7 +134,16 @@ class Lane:
         self._unsettled += 1
         self.finished.put(Returned(job.message, wait))
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, first: Job) -> None:
+        """One after the other, while there is room for one."""
+        job: Job | None = first
+        while job:
+            await self._send(job)
+            job = self._next() if self._has_room() else None
+            if job:
+                self._start(job)
+
+    async def _send(self, job: Job) -> None:
         """One attempt. Whatever happens, something is put into `finished`."""
         if job.wait:
             await asyncio.sleep(job.wait)
@@ -143,15 +155,16 @@ class Lane:
         self._in_flight -= 1
         self._unsettled += 1
         self.finished.put(_settled(self._channel, job, outcome, started_at, duration))
-        self._fill()
 
     def _note(self, job: Job, outcome: Outcome) -> None:
         self._running[job.destination_id] -= 1
         if job.failed:
             return  # nobody was asked
         if is_answered(outcome):
-            self._proven.add(job.destination_id)
             self._failing[job.destination_id] = 0
+            if job.destination_id not in self._proven:
+                self._proven.add(job.destination_id)
+                self._fill()
         else:
             self._failing[job.destination_id] += 1
 

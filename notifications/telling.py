@@ -42,9 +42,9 @@ NO_CLAIM_AFTER = 20.0
 NO_SEND_AFTER = 25.0
 # Claimed at a time, in sends in flight: a claim costs the same for many as for few, and a message
 # that was claimed and not sent is only late when its process dies.
-AHEAD = 8
+AHEAD = 16
 LONGEST_WAIT = 5.0  # for a turn; beyond it a message is given back
-SETTLE_AT_ONCE = 100
+SETTLE_AT_ONCE = 200
 SETTLE_TRIES = 5
 SWITCH_INTERVAL = 0.0005
 

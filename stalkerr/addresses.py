@@ -83,11 +83,14 @@ class Guard:
     """Judges addresses. `allow`: CIDRs and host names that the operator vouches for."""
 
     def __init__(self, allow: Iterable[str]) -> None:
+        # Asked again for every request to the same places.
+        self.check_url = lru_cache(maxsize=4096)(self._check_url)
+        self.check_peer = lru_cache(maxsize=4096)(self._check_peer)
         entries = [(entry, _network(entry)) for entry in allow]
         self._networks = [network for _, network in entries if network]
         self._names = {_name(entry) for entry, network in entries if not network}
 
-    def check_url(self, text: str) -> URL:
+    def _check_url(self, text: str) -> URL:
         """`text` as the URL to request; raises BadUrlError or RefusedAddressError. No lookups."""
         url = _parse(text)
         host = url.raw_host or ""
@@ -103,6 +106,10 @@ class Guard:
         plain = _plain(address)
         if not (_is_public(plain) or _name(host) in self._names or self._holds(plain)):
             raise RefusedAddressError
+
+    def _check_peer(self, host: str, address: str) -> None:
+        """As check_address, of an address as sockets write it."""
+        self.check_address(host, ip_address(address))
 
     def vouches(self, host: str) -> bool:
         """Whether the operator allowed this very host, by its name or by its address."""

@@ -13,9 +13,9 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
-from types import SimpleNamespace
 from typing import Final, Self
 
 import aiohttp
@@ -87,7 +87,6 @@ class Client:
             auto_decompress=False,
             trust_env=False,
             max_headers=HEADERS_MAX,
-            trace_configs=[_trace()],
         )
         # A PUT too is sent once: aiohttp would repeat it, and nobody would know of the first try.
         self._session._retry_connection = False
@@ -110,14 +109,10 @@ class Client:
         vetted = self._guard.check_url(url)
         _check_headers(headers or {})
         progress = _Progress()
+        _progress.set(progress)
         try:
             async with self._session.request(
-                method,
-                vetted,
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-                trace_request_ctx=progress,
+                method, vetted, headers=headers, data=body, allow_redirects=False
             ) as response:
                 content, complete = await _read(response)
                 return Answer(response.status, response.headers, content, complete)
@@ -154,18 +149,8 @@ class _Progress:
     sent: bool = False  # from here on something may have arrived
 
 
-async def _note_sending(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    context.trace_request_ctx.sent = True
-
-
-def _trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_note_sending)  # called just before the first write
-    return trace
+# Of the request that this task is making; the connector is called by nobody else.
+_progress: ContextVar[_Progress] = ContextVar("progress")
 
 
 class _Resolver(AbstractResolver):
@@ -209,10 +194,11 @@ class _Connector(aiohttp.TCPConnector):
         try:
             if not peer:
                 raise ConnectionError("the connection closed at once")
-            self._guard.check_address(req.url.raw_host or "", ip_address(peer[0]))
+            self._guard.check_peer(req.url.raw_host or "", peer[0])
         except BaseException:
             connection.close()
             raise
+        _progress.get().sent = True  # the next thing that happens to it is the first write
         return connection
 
 

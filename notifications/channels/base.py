@@ -237,20 +237,20 @@ def answered(
     answer: Answer, now: dt.datetime, *, gone: Collection[int], secrets: Collection[str]
 ) -> Outcome:
     """The outcome of a request that got an answer; statuses in `gone` are refusals for good."""
-    wait = retry_after.parse(answer.headers.get("Retry-After"), now, RETRY_AFTER_MAX)
+    detail = _detail(answer, secrets)
+    if answer.status in range(200, 300):
+        return Outcome(verdict=Verdict.ACCEPTED, status=answer.status, detail=detail)
     return Outcome(
         verdict=_verdict(answer, gone),
         status=answer.status,
-        detail=_detail(answer, secrets),
-        retry_after=wait,
+        detail=detail,
+        retry_after=retry_after.parse(answer.headers.get("Retry-After"), now, RETRY_AFTER_MAX),
         costs_try=answer.status != HTTPStatus.TOO_MANY_REQUESTS,
         refusal=_is_refusal(answer.status),
     )
 
 
 def _verdict(answer: Answer, gone: Collection[int]) -> Verdict:
-    if answer.status in range(200, 300):
-        return Verdict.ACCEPTED
     if answer.status in gone:
         return Verdict.REFUSED
     if answer.status in range(500, 600) and not answer.complete:

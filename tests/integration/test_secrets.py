@@ -206,7 +206,7 @@ def send_for_real(logs: Path) -> None:
     ready = [kind for kind in KINDS if not registry.get(kind).confirmed_by_link]
     channels = ChannelRow.objects.filter(kind__in=ready).count()
     with MailSink(password=MAIL_PASSWORD) as mailbox:
-        chatty = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json", "OUTBOUND_TIMEOUT": "1"}
+        chatty: Any = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json", "OUTBOUND_TIMEOUT": "1"}
         with crew(logs, workers=1, SMTP_URL=mailbox.url, RETRY_BASE="0.5", **chatty):
             wait_until(
                 lambda: Attempt.objects.values("message__channel").distinct().count() >= channels,
