@@ -32,6 +32,7 @@ class Settled:
     decision: Decision
     started_at: dt.datetime
     duration: dt.timedelta
+    was_made: bool = True  # False where we never got so far as to ask the other side
 
 
 def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
@@ -49,6 +50,10 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
 
 # Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
 # FOR SHARE: two that both have to disable one would wait for each other.
+_LOCKED = """locked AS MATERIALIZED (
+    SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
+    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
+)"""
 _SETTLE = f"""
 WITH results AS (
     SELECT * FROM unnest(%(ids)s::bigint[], %(created)s::timestamptz[], %(claims)s::int[],
@@ -56,14 +61,11 @@ WITH results AS (
         %(refused)s::timestamptz[], %(reasons)s::text[], %(next)s::timestamptz[],
         %(remote_ids)s::text[], %(verdicts)s::text[], %(statuses)s::int[], %(details)s::text[],
         %(started)s::timestamptz[], %(durations)s::int[], %(answered)s::boolean[],
-        %(waits)s::float[], %(credits)s::float[])
+        %(was_made)s::boolean[], %(waits)s::float[], %(credits)s::float[])
     AS r(id, created_at, claim_no, channel_id, state, tries, ambiguous, refused_at, reason,
         next_attempt_at, remote_id, verdict, status, detail, started_at, duration_ms, answered,
-        wait_s, credit)
-), locked AS MATERIALIZED (
-    SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
-    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
-), done AS (
+        was_made, wait_s, credit)
+), {_LOCKED}, done AS (
     UPDATE messages m SET
         state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
         next_attempt_at = CASE WHEN r.state = 'due' AND NOT c.is_disabled THEN r.next_attempt_at END,
@@ -108,11 +110,12 @@ def _columns(settled: Sequence[Settled]) -> dict[str, list[Any]]:
         "details": [outcome.detail for outcome in outcomes],
         "started": [each.started_at for each in settled],
         "durations": [int(each.duration.total_seconds() * 1000) for each in settled],
-        "answered": [is_answered(outcome) for outcome in outcomes],
+        "answered": [each.was_made and is_answered(each.outcome) for each in settled],
+        "was_made": [each.was_made for each in settled],
         "waits": [wait_of(outcome) for outcome in outcomes],
         "credits": [
-            credit_of(outcome, is_retry=message.claim_no > 1)
-            for message, outcome in zip(messages, outcomes, strict=True)
+            credit_of(each.outcome, is_retry=each.message.tries > 0) if each.was_made else 0.0
+            for each in settled
         ],
     }
 
@@ -137,25 +140,33 @@ def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
 
 
 def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None:
-    """Give claimed messages back whose turn has not come: no attempt was made, no try is spent."""
+    """Give claimed messages back whose turn has not come: no attempt was made, no try is spent.
+
+    Those of a channel that was disabled meanwhile are held.
+    """
     rows = [
         {
             "id": message.id,
             "created_at": message.created_at.isoformat(),
             "claim_no": message.claim_no,
+            "channel_id": message.channel_id,
             "next_attempt_at": (now + wait).isoformat(),
         }
         for message, wait in waits.items()
     ]
     if rows:
-        sql.rows(
-            """
-            UPDATE messages m SET state = 'due', lease_expires_at = NULL,
-                next_attempt_at = r.next_attempt_at
-            FROM jsonb_to_recordset(%s) AS r(id bigint, created_at timestamptz, claim_no int,
-                 next_attempt_at timestamptz)
-            WHERE m.id = r.id AND m.created_at = r.created_at
-              AND m.state = 'sending' AND m.claim_no = r.claim_no
-            """,
-            [json.dumps(rows)],
-        )
+        sql.rows(_PUT_BACK, {"results": json.dumps(rows)})
+
+
+_PUT_BACK = f"""
+WITH results AS (
+    SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
+        claim_no int, channel_id bigint, next_attempt_at timestamptz)
+), {_LOCKED}
+UPDATE messages m SET state = CASE WHEN c.is_disabled THEN 'held' ELSE 'due' END,
+    next_attempt_at = CASE WHEN NOT c.is_disabled THEN r.next_attempt_at END,
+    lease_expires_at = NULL
+FROM results r JOIN locked c ON c.id = r.channel_id
+WHERE m.id = r.id AND m.created_at = r.created_at
+  AND m.state = 'sending' AND m.claim_no = r.claim_no
+"""  # noqa: S608 (no value comes from outside)

@@ -11,13 +11,13 @@ from standardwebhooks import Webhook
 
 from accounts.models import User
 from catalog.services import publish_events
-from notifications import services
 from notifications.composing import compose_due
 from notifications.models import Attempt, Channel, Delivery, Message
 from notifications.registration import register_channel
 from notifications.telling import tell
 from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
+from tests.promises import fan_out
 from tests.sinks import FOREVER, HttpSink, MailSink, Reply
 
 pytestmark = pytest.mark.django_db
@@ -58,9 +58,9 @@ def test_one_announcement_is_heard_once_over_every_kind_of_channel(
         )
         register_channel(user=alice, kind="email", name="", config={"address": alice.email})
         make_watch(alice, now=clock.now())
-        event = event_of(make_audiobook(now=clock.now(), title="Glass Tide"))
+        make_audiobook(now=clock.now(), title="Glass Tide")
         publish_events()
-        services.fan_out(event_id=event.id, now=clock.now(), chunk=100)
+        fan_out(clock.now())
         for kind in ("webhook", "discord", "email"):
             assert not tell(kind=kind, clock=clock.now)
         (mail,) = mailbox.wait_for(1)
