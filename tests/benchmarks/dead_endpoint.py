@@ -23,7 +23,7 @@ from workers.hints import hint
 
 PENDING = 10_000
 ROUNDS = 5
-TITLES, LISTENERS, GAP = 20, 10, 0.2  # a round: so many news to so many, one every 0.2 s
+TITLES, LISTENERS, GAP = 10, 20, 0.5  # a round: so many news to so many, one every 0.5 s
 DEAD, DEAD_AUTHOR = "localhost", "Dee Parted"  # another destination than 127.0.0.1
 CHUNK = 2 * PENDING
 HOUR = dt.timedelta(hours=1)
@@ -47,7 +47,7 @@ def measure() -> dict[str, Any]:
         dead = {"url": urls["refusing"], "secret": SECRET}
         make_crowd(people=PENDING, now=clock.now(), config=dead, name="dead", author=DEAD_AUTHOR)
         taken: dict[str, list[float]] = {"alone": [], "hanging": [], "refusing": []}
-        with _crew(OUTBOUND_TIMEOUT="5"):
+        with _crew(OUTBOUND_TIMEOUT="5", TICK_INTERVAL="10", SWEEP_INTERVAL="10"):
             tell(sink)  # everybody has started
             for _ in range(ROUNDS):
                 for how, seconds in taken.items():
