@@ -103,7 +103,7 @@ def wait_of(outcome: Outcome) -> float:
 
 
 def credit_of(outcome: Outcome, *, is_retry: bool) -> float:
-    """What an attempt adds to the retry budget."""
+    """What an attempt that was made adds to the retry budget."""
     if outcome.verdict is Verdict.ACCEPTED:
         return CREDIT_OF_SUCCESS
     return -1.0 if is_retry and outcome.costs_try else 0.0

@@ -148,6 +148,11 @@ class Lane:
         if job.wait:
             await asyncio.sleep(job.wait)
         begun = time.monotonic()
+        if job.wait and begun > self._ends:
+            self._running[job.destination_id] -= 1
+            self._in_flight -= 1
+            self._give_back(job, dt.timedelta())
+            return
         started_at = self._clock + dt.timedelta(seconds=begun)
         outcome = job.failed or await self._attempt(job, started_at)
         duration = dt.timedelta(seconds=time.monotonic() - begun)

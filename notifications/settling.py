@@ -60,11 +60,11 @@ WITH results AS (
         %(channels)s::bigint[], %(states)s::text[], %(tries)s::int[], %(ambiguous)s::int[],
         %(refused)s::timestamptz[], %(reasons)s::text[], %(next)s::timestamptz[],
         %(remote_ids)s::text[], %(verdicts)s::text[], %(statuses)s::int[], %(details)s::text[],
-        %(started)s::timestamptz[], %(durations)s::int[], %(made)s::boolean[],
-        %(answered)s::boolean[], %(waits)s::float[], %(credits)s::float[])
+        %(started)s::timestamptz[], %(durations)s::int[], %(answered)s::boolean[],
+        %(was_made)s::boolean[], %(waits)s::float[], %(credits)s::float[])
     AS r(id, created_at, claim_no, channel_id, state, tries, ambiguous, refused_at, reason,
-        next_attempt_at, remote_id, verdict, status, detail, started_at, duration_ms, was_made,
-        answered, wait_s, credit)
+        next_attempt_at, remote_id, verdict, status, detail, started_at, duration_ms, answered,
+        was_made, wait_s, credit)
 ), {_LOCKED}, done AS (
     UPDATE messages m SET
         state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
@@ -110,11 +110,11 @@ def _columns(settled: Sequence[Settled]) -> dict[str, list[Any]]:
         "details": [outcome.detail for outcome in outcomes],
         "started": [each.started_at for each in settled],
         "durations": [int(each.duration.total_seconds() * 1000) for each in settled],
-        "made": [each.was_made for each in settled],
         "answered": [each.was_made and is_answered(each.outcome) for each in settled],
+        "was_made": [each.was_made for each in settled],
         "waits": [wait_of(outcome) for outcome in outcomes],
         "credits": [
-            credit_of(each.outcome, is_retry=each.was_made and each.message.tries > 0)
+            credit_of(each.outcome, is_retry=each.message.tries > 0) if each.was_made else 0.0
             for each in settled
         ],
     }
