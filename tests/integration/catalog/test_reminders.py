@@ -15,7 +15,7 @@ from catalog.watching import save_watch
 from notifications import services
 from notifications.composing import compose_due
 from notifications.merging import join_works, split_edition
-from notifications.models import Delivery
+from notifications.models import Delivery, Told
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import make_audiobook, make_channel, make_watch
 from tests.people import make_user
@@ -161,6 +161,12 @@ def test_works_that_are_parted_do_not_remind_again(alice: User) -> None:
     join_works(into=first.work, works=[second.work])
     second.refresh_from_db()
     split_edition(audiobook=second)
+    second.refresh_from_db()
+    told = Told.objects.filter(kind="reminder").values_list("work", "value")
+    assert sorted(told) == [
+        (first.work_id, "2026-06-08 -7"),
+        (second.work_id, "2026-06-08 -7"),
+    ]
     ReleaseEvent.objects.update(fanned_out_at=None, fanned_through=0)
     fan_out(on(1))
     assert heard(alice) == []
@@ -189,7 +195,7 @@ def test_who_wants_no_reminder_any_more_gets_none_that_waits(watch: Watch, alice
 # -- at once -------------------------------------------------------------------------------------
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_write_each_reminder_once() -> None:
-    """Proves the guard lock of reminders: both would see that there is none."""
+    """Proves the guard lock of titles: all would see that there is none."""
     user = make_user("alice")
     make_watch(user, now=JUNE_1 - 20 * DAY, remind_days=[7, 6, 5])
     for _ in range(5):

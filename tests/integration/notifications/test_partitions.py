@@ -133,7 +133,8 @@ def leave_held(channel: Channel) -> None:
 
 
 def leave_due(channel: Channel) -> None:
-    told(channel, OLD, "due", next_attempt_at=OLD)
+    message = told(channel, OLD, "due", next_attempt_at=OLD)
+    message.deliveries.update(source_at=OLD - 60 * DAY)
 
 
 def leave_frozen(channel: Channel) -> None:
