@@ -5,10 +5,11 @@ from typing import Any, Final
 from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
+from notifications.channels.web_push import WebPush
 from notifications.channels.webhook import Webhook
 
 CHANNELS: Final[dict[str, Channel[Any]]] = {
-    channel.kind: channel for channel in (Email(), Webhook(), Discord())
+    channel.kind: channel for channel in (Email(), Webhook(), Discord(), WebPush())
 }
 
 
