@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from notifications.channels.apprise import Apprise
 from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
@@ -9,7 +10,7 @@ from notifications.channels.web_push import WebPush
 from notifications.channels.webhook import Webhook
 
 CHANNELS: Final[dict[str, Channel[Any]]] = {
-    channel.kind: channel for channel in (Email(), Webhook(), Discord(), WebPush())
+    channel.kind: channel for channel in (Email(), Webhook(), Discord(), WebPush(), Apprise())
 }
 
 
