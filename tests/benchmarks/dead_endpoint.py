@@ -103,7 +103,7 @@ def promise_to(url: str) -> None:
     dead = Channel.objects.filter(destination__address=DEAD)
     dead.update(sealed_config=channel.sealed_config)
     Destination.objects.filter(address=DEAD).update(failures=0, open_until=None)
-    event = event_of(make_audiobook(now=clock.now(), authors=[DEAD_AUTHOR]))
+    event_of(make_audiobook(now=clock.now(), authors=[DEAD_AUTHOR]))
     while services.fan_out_due(now=clock.now(), limit=200, chunk=CHUNK):
         pass
 

@@ -81,7 +81,7 @@ def promise(number: int) -> None:
     for title in range(TITLES):
         now = clock.now()
         name = f"The Book {number} of {title}"
-        book = make_audiobook(now=now, title=name, subtitle="A Novel", summary=_SUMMARY)
+        make_audiobook(now=now, title=name, subtitle="A Novel", summary=_SUMMARY)
         while services.fan_out_due(now=now, limit=200, chunk=HOOKS * 2):
             pass
     sql.rows("ANALYZE")
