@@ -14,19 +14,13 @@ from pytest_django import Settings
 from stalkerr.addresses import RefusedAddressError, Resolve
 from stalkerr.outbound import NotSentError
 from stalkerr.vetting_proxy import BYTES_MAX, CONNECTIONS_MAX, HEAD_MAX, VettingProxy
-from tests.integration.stalkerr.test_outbound import WATCHMAN
+from tests.asking import always
 from tests.sinks import RawSink, wait_until
+from tests.watchman import WATCHMAN
 
 HOST = "service.example"
 PUBLIC = "93.184.215.14"  # never contacted: the watchman stops it
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
-
-
-def always(*addresses: str) -> Resolve:
-    async def resolve(_host: str) -> list[str]:
-        return list(addresses)
-
-    return resolve
 
 
 HERE = always("127.0.0.1")
@@ -35,10 +29,8 @@ HERE = always("127.0.0.1")
 @pytest.fixture(autouse=True)
 def connects() -> Generator[list[str]]:
     """The addresses contacted by this process; only those of this machine are let happen."""
-    WATCHMAN.connects = []
-    WATCHMAN.on_duty = True
-    yield WATCHMAN.connects
-    WATCHMAN.on_duty = False
+    with WATCHMAN.on_duty() as heard:
+        yield heard.connects
 
 
 def credential(proxy: VettingProxy) -> bytes:
