@@ -250,17 +250,19 @@ def put_off_quiet(*, kind: str, now: dt.datetime, shard: int | None = None) -> N
 
 
 _QUIET = "jsonb_to_recordset(%(quiet)s) AS q(timing_id bigint, ends_at timestamptz)"
+# The request to confirm an address (all that it may be sent) comes while its owner waits for it.
 _PUT_OFF_PENDING = f"""
 UPDATE deliveries d SET due_at = q.ends_at
 FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
-WHERE d.channel_id = c.id AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+WHERE c.unconfirmed_since IS NULL AND d.channel_id = c.id AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
   AND d.state = 'pending' AND NOT d.in_digest AND d.due_at <= %(now)s
 """  # noqa: S608 (no value comes from outside)
 _PUT_OFF_DUE = f"""
 UPDATE messages m SET next_attempt_at = q.ends_at
 FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
-WHERE m.channel_id = c.id AND m.channel_kind = %(kind)s AND m.shard = ANY(%(shards)s)
-  AND m.state = 'due' AND m.next_attempt_at <= %(now)s AND m.digest_date IS NULL
+WHERE c.unconfirmed_since IS NULL AND m.channel_id = c.id AND m.channel_kind = %(kind)s
+  AND m.shard = ANY(%(shards)s) AND m.state = 'due' AND m.next_attempt_at <= %(now)s
+  AND m.digest_date IS NULL
 """  # noqa: S608 (no value comes from outside)
 
 

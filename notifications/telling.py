@@ -25,7 +25,7 @@ from notifications import links
 from notifications.channels import registry
 from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Pace, Verdict
 from notifications.composing import compose_due, put_off_quiet
-from notifications.contents import load_contents
+from notifications.contents import asks_to_confirm, load_contents
 from notifications.messages import Content, digest_heading
 from notifications.models import Channel as ChannelRow
 from notifications.retry import Facts, decide
@@ -93,6 +93,7 @@ class Job:
     config: Any  # None where `failed` says why
     failed: Outcome | None = None
     wait: float = 0.0  # seconds, for its turn
+    is_deaf: bool = False  # its channel was disabled, or lost its confirmation, since it was due
 
 
 def _start_next(work: Work, limit: int) -> tuple[int, bool]:
@@ -157,6 +158,8 @@ def _job(
     if not contents:
         empty = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
         return Job(message, envelope, None, empty)
+    if row.disabled_at or (row.unconfirmed_since and not asks_to_confirm(contents)):
+        return Job(message, envelope, None, is_deaf=True)
     return _configured(channel, message, envelope, row)
 
 
@@ -183,7 +186,7 @@ def _with_turns(channel: Channel[Any], jobs: Sequence[Job], now: dt.datetime) ->
     """Those that may be sent now or soon; the others are given back until their turn comes."""
     buckets: list[dict[str, Pace]] = [
         {}
-        if job.failed
+        if job.config is None
         else {f"{channel.kind}:{name}": pace for name, pace in channel.paces(job.config).items()}
         for job in jobs
     ]
@@ -191,7 +194,7 @@ def _with_turns(channel: Channel[Any], jobs: Sequence[Job], now: dt.datetime) ->
     later = {
         job.message: dt.timedelta(seconds=wait)
         for job, wait in zip(jobs, waits, strict=True)
-        if wait > LONGEST_WAIT
+        if wait > LONGEST_WAIT or job.is_deaf
     }
     put_back(waits=later, now=now)
     return [

@@ -53,17 +53,18 @@ def follow_zones(*, users: Iterable[User] | None = None, now: dt.datetime) -> in
 
     Without `users`, those of anybody: the daily look that finds what was changed by other ways.
     """
-    channels = Channel.objects.exclude(timing=None).select_related("timing", "user")
+    timed = Channel.objects.exclude(timing=None).select_related("timing", "user")
     if users is not None:
-        channels = channels.filter(user__in=users)
-    moved = 0
-    for channel in channels.exclude(timing__zone=F("user__time_zone")):
-        if channel.timing is None:
-            continue
-        wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)
-        set_wish(channel=channel, wish=wish, now=now)
-        moved += 1
-    return moved
+        timed = timed.filter(user__in=users)
+    with transaction.atomic():
+        # Locked, or a wish that is made meanwhile would be lost.
+        mine = timed.select_for_update(of=("self",), no_key=True).order_by("id")
+        channels = list(mine.exclude(timing__zone=F("user__time_zone")))
+        for channel in channels:
+            if channel.timing is not None:
+                wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)
+                set_wish(channel=channel, wish=wish, now=now)
+    return len(channels)
 
 
 def _timing(wish: Wish) -> Timing | None:
@@ -88,8 +89,11 @@ def _look_again(channel_ids: list[int], now: dt.datetime) -> None:
     sql.rows(
         """
         UPDATE watches SET edited_at = %(now)s WHERE id IN (
-            SELECT unnest(watch_ids) FROM deliveries
-            WHERE channel_id = ANY(%(channels)s) AND state IN ('pending', 'held'))
+            SELECT id FROM watches WHERE id IN (
+                SELECT unnest(watch_ids) FROM deliveries
+                WHERE channel_id = ANY(%(channels)s) AND state IN ('pending', 'held'))
+            -- in one order everywhere, or two who look again would wait for each other
+            ORDER BY id FOR NO KEY UPDATE)
         """,
         {"channels": channel_ids, "now": now},
     )

@@ -77,6 +77,7 @@ class Channel(ABC, Generic[ConfigT]):
     label: ClassVar[str]
     idempotent: ClassVar[bool]  # the wire id keeps a second copy from being seen
     groups: ClassVar[int]  # pieces of news in one message, at most
+    fields: ClassVar[Mapping[str, str]]  # its settings, each in words for who fills them in
     secret_fields: ClassVar[frozenset[str]]  # never shown again once stored
     pace: ClassVar[Pace | None] = None  # of one destination; None: as fast as it takes them
     confirmed_by_link: ClassVar[bool] = False  # no news before its owner followed a link sent there
@@ -93,6 +94,10 @@ class Channel(ABC, Generic[ConfigT]):
     @abstractmethod
     def destination(self, config: ConfigT) -> str:
         """What fails as one and is spared as one: a host, a hook. Holds no secret."""
+
+    def public_facts(self) -> dict[str, str]:
+        """What a program must know to make such a channel, beside its settings; no secret."""
+        return {}
 
     def paces(self, config: ConfigT) -> dict[str, Pace]:
         """The buckets that a message takes a turn from, by a name without secrets."""

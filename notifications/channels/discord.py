@@ -49,6 +49,7 @@ class Discord(Channel[Config]):
     label = "Discord"
     idempotent = False
     groups = 10
+    fields = {"url": "the address of the webhook, from the channel's settings"}
     secret_fields = frozenset({"url"})  # whoever has it can post
     pace = Pace(30, 60)  # of one hook
 

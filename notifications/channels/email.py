@@ -69,8 +69,10 @@ class Email(Channel[Config]):
     label = "E-mail"
     idempotent = True
     groups = 50
+    fields = {"address": "the mailbox"}
     secret_fields = frozenset[str]()
     confirmed_by_link = True
+    unsubscribes = True
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
         fields = text_fields(data, "address")

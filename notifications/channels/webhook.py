@@ -52,6 +52,10 @@ class Webhook(Channel[Config]):
     label = "Webhook"
     idempotent = True
     groups = 1
+    fields = {
+        "url": "where it is posted to",
+        "secret": "what signs it; made if left out, and shown only in the answer to its creation",
+    }
     secret_fields = frozenset({"secret", "old_secret"})
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:

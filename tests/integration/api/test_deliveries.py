@@ -54,10 +54,12 @@ def test_the_log_says_what_where_when_and_how_it_went(
         "asin": book.asin,
         "new_date": str(book.release_date),
         "watches": [5],
+        "why": ["a watch that is no more"],
         "channel": channel.id,
         "channel_kind": "webhook",
         "state": "sent",
         "reason": "503: busy",
+        "unconfirmed": False,
         "created_at": moment,
         "due_at": moment,
         "sent_at": moment,
@@ -95,7 +97,8 @@ def test_a_page_costs_the_same_for_one_delivery_and_for_many(
     for count in (1, 9):
         for _ in range(count):
             make_sent(channel, event_of(make_audiobook(now=now)), now)
-        with django_assert_num_queries(4):  # the clock, the user, deliveries, attempts
+        # the clock, the user, deliveries, attempts, watches, their keys
+        with django_assert_num_queries(6):
             answer = client.get(PATH)
     ids = [delivery["id"] for delivery in answer.json()["results"]]
     assert (len(ids), ids) == (10, sorted(ids, reverse=True))
