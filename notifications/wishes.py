@@ -53,13 +53,14 @@ def follow_zones(*, users: Iterable[User] | None = None, now: dt.datetime) -> in
 
     Without `users`, those of anybody: the daily look that finds what was changed by other ways.
     """
-    timed = Channel.objects.exclude(timing=None).select_related("timing", "user")
+    behind = Channel.objects.exclude(timing=None).exclude(timing__zone=F("user__time_zone"))
     if users is not None:
-        timed = timed.filter(user__in=users)
+        behind = behind.filter(user__in=users)
     with transaction.atomic():
-        # Locked, or a wish that is made meanwhile would be lost.
-        mine = timed.select_for_update(of=("self",), no_key=True).order_by("id")
-        channels = list(mine.exclude(timing__zone=F("user__time_zone")))
+        # Locked before their wishes are read, or one that is made meanwhile would be lost.
+        ids = list(behind.order_by("id").values_list("id", flat=True))
+        list(Channel.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id"))
+        channels = list(behind.filter(id__in=ids).select_related("timing", "user").order_by("id"))
         for channel in channels:
             if channel.timing is not None:
                 wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)

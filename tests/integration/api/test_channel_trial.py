@@ -1,5 +1,6 @@
 """The test button tells the truth and leaves no trace; secrets change without a gap."""
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import Iterator
@@ -7,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import AsyncClient
 from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from accounts.models import User
+from api.auth import issue_token
 from notifications import services
 from notifications.channels.webhook import signed
 from notifications.models import Attempt, Channel, Delivery, Destination, Message
@@ -134,6 +137,16 @@ def test_channels_that_do_not_hear_can_be_tested(
     assert mails[0].message["Subject"] == "A test from Stalkerr"
     assert "/unsubscribe/" in mails[0].message["List-Unsubscribe"]
     assert not any("/confirm/" in str(mail.message) for mail in mails)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_button_works_in_the_web_servers_event_loop(alice: User, sink: HttpSink) -> None:
+    """The request is served by a loop; the test message has one of its own."""
+    config = {"url": f"{sink.url}/hook", "secret": CANARY}
+    channel = make_channel(alice, config=config, address="127.0.0.1")
+    headers = {"Authorization": f"Bearer {issue_token(user=alice, now=clock.now())}"}
+    answer = asyncio.run(AsyncClient().post(path_of(channel), headers=headers))
+    assert answer.json()["verdict"] == "accepted"
 
 
 def test_six_tests_a_minute_are_enough(
