@@ -12,13 +12,19 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from notifications.destinations import AT_ONCE, BREAKER_AFTER, lock_rooms
+from notifications.destinations import (
+    AT_ONCE,
+    BREAKER_AFTER,
+    PROVEN_AT_ONCE,
+    PROVEN_FOR,
+    lock_rooms,
+)
 from notifications.models import Timing
 from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
 from notifications.timing import digest_at, last_digest, next_digest
 from notifications.wishes import quiet_ends, wish_of
 from stalkerr import sql
-from stalkerr.locks import lock
+from stalkerr.locks import lock_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,7 @@ def compose_due(
     """
     batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard))
     with transaction.atomic():
-        for each in batch.shards:
-            lock("compose", kind, each)
+        lock_each(*(("compose", kind, each) for each in batch.shards))
         drafts = _digests(batch)
         drafts += _ready(batch, limit - len(drafts))
         return _insert(batch, _with_room(batch, drafts))
@@ -95,8 +100,13 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
     """Channels are chosen first, then their deliveries: the limit never splits a group."""
     if limit <= 0:
         return []
-    ends = {"first": batch.shards[0], "last": batch.shards[-1], "channels": limit}
-    chosen = sql.rows(_CHOSEN, batch.parameters | ends)
+    parameters = batch.parameters | {
+        "first": batch.shards[0],
+        "last": batch.shards[-1],
+        "channels": limit,
+        "proven": batch.now - PROVEN_FOR,
+    }
+    chosen = sql.rows(_CHOSEN, parameters)
     if not chosen:
         return []
     rows = sql.rows(
@@ -132,7 +142,9 @@ SELECT w.channel_id, c.destination_id FROM waiting w CROSS JOIN LATERAL (
     WHERE c.id = w.channel_id AND c.disabled_at IS NULL
       AND coalesce(t.open_until <= %(now)s, true)
       AND (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending')
-          < CASE WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
+          < CASE WHEN t.failures >= {BREAKER_AFTER} THEN 1
+                 WHEN t.failures = 0 AND t.answered_at > %(proven)s THEN {PROVEN_AT_ONCE}
+                 ELSE {AT_ONCE} END
       AND EXISTS (SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
                   AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
                   AND d.due_at <= %(now)s)

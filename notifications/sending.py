@@ -61,8 +61,9 @@ def claim_due(
     with transaction.atomic():
         rows = sql.rows(_RECLAIM, parameters)
         due = [destination_id for (destination_id,) in sql.rows(_DUE, parameters)]
+        most = PER_DESTINATION if len(due) > 1 else limit
         rooms = [
-            {"destination_id": destination_id, "room": min(room.retries, PER_DESTINATION)}
+            {"destination_id": destination_id, "room": min(room.retries, most)}
             for destination_id, room in lock_rooms(due, now=now).items()
         ]
         if rooms and len(rows) < limit:

@@ -5,6 +5,7 @@ They serve synchronous tests, asynchronous ones and other processes alike.
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 from collections import deque
@@ -81,8 +82,14 @@ class Reply:
 class HttpSink(Served):
     """Answers `replies` first, one request each, then `always`."""
 
-    def __init__(self, always: Reply | Callable[[Request], Reply] = Reply()) -> None:
+    def __init__(
+        self,
+        always: Reply | Callable[[Request], Reply] = Reply(),
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.always = always
+        self._tls = tls
         self.replies: deque[Reply] = deque()
         self.requests: list[Request] = []
         self.connections = 0
@@ -103,7 +110,7 @@ class HttpSink(Served):
             self.connections += 1
             return server()
 
-        listener = await self._loop.create_server(connect, "127.0.0.1", 0)
+        listener = await self._loop.create_server(connect, "127.0.0.1", 0, ssl=self._tls)
         self.port = listener.sockets[0].getsockname()[1]
         ready()
         await self._stop.wait()
@@ -138,8 +145,11 @@ class RawSink(Served):
         self,
         speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
         | None = None,
+        *,
+        host: str = "127.0.0.1",
     ) -> None:
         self._speak = speak
+        self.host = host
         self.connections = 0
         self.received = b""
 
@@ -156,7 +166,7 @@ class RawSink(Served):
             finally:
                 writer.close()
 
-        listener = await asyncio.start_server(welcome, "127.0.0.1", 0)
+        listener = await asyncio.start_server(welcome, self.host, 0)
         self.port = listener.sockets[0].getsockname()[1]
         ready()
         await self._stop.wait()

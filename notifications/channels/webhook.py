@@ -12,7 +12,6 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
 from yarl import URL
@@ -55,11 +54,13 @@ class Webhook(Channel[Config]):
     fields = {
         "url": "where it is posted to",
         "secret": "what signs it; made if left out, and shown only in the answer to its creation",
+        "old_secret": "what signs it as well after a rotation, which sets it",
+        "old_secret_until": "how long it does",
     }
     secret_fields = frozenset({"secret", "old_secret"})
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {**data, "secret": data.get("secret") or new_secret()}
+        return {"secret": new_secret(), **data}
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
         given = {name: value for name, value in data.items() if value or name not in _OLD}
@@ -85,7 +86,6 @@ class Webhook(Channel[Config]):
             headers=signed(envelope.wire_id, now, body, *valid_secrets(config, now)),
             body=body,
             now=now,
-            gone={HTTPStatus.GONE},
             secrets=[config.secret, *([config.old_secret] if config.old_secret else [])],
         )
         return outcome

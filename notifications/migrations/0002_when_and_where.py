@@ -262,6 +262,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="destination",
+            name="answered_at",
+            field=models.DateTimeField(blank=True, help_text="Its last answer.", null=True),
+        ),
+        migrations.AddField(
+            model_name="destination",
             name="credited_at",
             field=models.DateTimeField(blank=True, help_text="When that was counted.", null=True),
         ),

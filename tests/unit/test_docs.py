@@ -17,11 +17,13 @@ from accounts.models import User
 from catalog.listing import CreditLine
 from catalog.services import record_listings
 from notifications.channels.base import Channel, Verdict
+from notifications.channels.registry import CHANNELS
 from notifications.channels.webhook import signed
 from notifications.messages import NOTICE, Content
 from notifications.models import Delivery, Message
 from stalkerr.processes import ROOT
 from tests.contract.channels import envelope_of, send
+from tests.contract.test_channels import HARNESSES
 from tests.contract.test_webhook import sent
 from tests.factories import make_listing
 from tests.news import BOOK
@@ -194,6 +196,45 @@ def fields(value: Any) -> Iterator[str]:
         for name, each in value.items():
             yield name
             yield from fields(each)
+
+
+CHANNEL_ROW = re.compile(r"\| `(\w+)` \| (.+) \| (\d+) \| (.+) \| (.+) \| (.+) \|")
+
+
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_the_page_of_channels_tells_what_the_code_does(kind: str) -> None:
+    rows = {row[0]: row[1:] for row in CHANNEL_ROW.findall(page("docs/reference/channels.md"))}
+    settings, groups, wire_id, pace, _refusals = rows[kind]
+    channel = CHANNELS[kind]
+    assert re.findall(r"`(\w+)`", settings) == list(channel.fields)
+    assert set(re.findall(r"\*\*`(\w+)`\*\*", settings)) == channel.secret_fields
+    assert int(groups) == channel.groups
+    assert (wire_id != "none") is channel.idempotent
+    paces = channel.paces(channel.parse_config(HARNESSES[kind].config("http://127.0.0.1:1")))
+    said = set(re.findall(r"\d+ in \d+ s", pace))
+    assert {f"{each.count} in {each.seconds} s" for each in paces.values()} <= said
+    assert bool(said) is bool(paces)
+
+
+def test_the_page_of_channels_names_no_others() -> None:
+    text = page("docs/reference/channels.md")
+    assert {row[0] for row in CHANNEL_ROW.findall(text)} == set(CHANNELS)
+    _, _, inert = text.partition("## What a store's text can do there")
+    assert set(CHANNELS) <= set(re.findall(r"`(\w+)`", inert))
+
+
+def test_the_page_of_deliveries_says_of_each_kind_what_a_lost_answer_costs() -> None:
+    _, _, table = page("docs/explanation/deliveries.md").partition("| kind | the id on the wire |")
+    rows = re.findall(r"^\| ([\w, -]+) \| (.+?) \| is (.+)", table, re.MULTILINE)
+    without = {
+        each.lower()
+        for names, wire_id, _ in rows
+        if "none" in wire_id
+        for each in names.split(", ")
+    }
+    named = {each.lower() for names, _, _ in rows for each in names.split(", ")}
+    assert named == {channel.label.lower() for channel in CHANNELS.values()}
+    assert without == {each.label.lower() for each in CHANNELS.values() if not each.idempotent}
 
 
 # -- examples ----------------------------------------------------------------------------------

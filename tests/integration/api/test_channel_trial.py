@@ -180,7 +180,8 @@ def test_nothing_is_locked_and_no_connection_kept_while_a_slow_receiver_thinks(
 
 def in_use() -> int:
     """How many connections of this process's pool somebody has."""
-    stats = connections["default"].pool.get_stats()
+    default: Any = connections["default"]
+    stats = default.pool.get_stats()
     return int(stats["pool_size"] - stats["pool_available"])
 
 

@@ -12,6 +12,7 @@ from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from notifications.channels.registry import CHANNELS
 from notifications.models import Channel, Delivery, Destination, Message, Route
 from notifications.services import disable_channel
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery
@@ -335,3 +336,31 @@ def test_no_answer_to_anybody_holds_a_secret(
             ]
     text = json.dumps([answer.content.decode() for answer in answers])
     assert [secret for secret in tokens.values() if secret in text] == []
+
+
+def test_an_optional_setting_is_taken_back_by_a_blank(alice: User, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    config = {"topic": "my-topic", "token": "tk_0123456789"}
+    answer = client.post(PATH, {"kind": "ntfy", "config": config})
+    assert (answer.status_code, answer.json()["config"]) == (201, {"url": "https://ntfy.sh"})
+    channel = Channel.objects.get()
+    answer = client.patch(f"{PATH}/{channel.id}", {"config": {"token": ""}})
+    assert answer.status_code == 200
+    assert Channel.objects.get().config == {
+        "topic": "my-topic",
+        "token": "",
+        "url": "https://ntfy.sh",
+    }
+    answer = client.patch(f"{PATH}/{channel.id}", {"config": {"topic": ""}})
+    assert errors_of(answer) == {"config.topic": ["This is required."]}
+
+
+def test_the_description_names_every_setting_of_every_kind(client: Any) -> None:
+    schema = client.get(
+        "/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}
+    ).json()
+    words = schema["components"]["schemas"]["Channel"]["properties"]["config"]["description"]
+    for kind, channel in CHANNELS.items():
+        assert f"{kind}: " in words
+        for name, meaning in channel.fields.items():
+            assert f"`{name}` ({meaning})" in words

@@ -128,7 +128,7 @@ def make_failed(
     channel: Channel, event: ReleaseEvent, now: dt.datetime, reason: str = "-"
 ) -> Delivery:
     delivery = make_sent(channel, event, now)
-    Message.objects.filter(id=delivery.message_id).update(state="failed", reason=reason)
+    Message.objects.filter(deliveries=delivery).update(state="failed", reason=reason)
     return delivery
 
 
@@ -144,7 +144,7 @@ def test_the_log_is_filtered_as_it_is_shown(
     sent, failed = make_sent(hook, event(), now), make_failed(other, event(), now)
     held = make_delivery(hook, event(), now=now, state="held")
     waits = make_sent(hook, event(), now)
-    Message.objects.filter(id=waits.message_id).update(state="held", finalized_at=None)
+    Message.objects.filter(deliveries=waits).update(state="held", finalized_at=None)
     old = make_delivery(hook, event(), now=now, created_at=now - 2 * hour)
     notice = Notice.objects.create(dedupe_key="1", subject="Look", text="-", created_at=now)
     told = make_delivery(hook, event(), now=now, state="cancelled")

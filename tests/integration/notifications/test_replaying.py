@@ -92,7 +92,8 @@ def test_a_channel_that_does_not_hear_is_replayed_nothing(
     alice: User, now: dt.datetime, field: str
 ) -> None:
     """Proves the guard in each of the three ways to replay."""
-    channel = make_channel(alice, **{field: now})
+    channel = make_channel(alice)
+    Channel.objects.update(**{field: now})
     message = make_message(channel, now, "failed")
     delivery = make_told(channel, now, message)
     with pytest.raises(NotReplayableError):
