@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Notice
+from catalog.models import Watch
 from notifications import links
 from notifications.models import Channel, Delivery, Message
 from notifications.replaying import replay_held
@@ -40,10 +41,11 @@ def ask_to_confirm(*, channel: Channel, now: dt.datetime) -> None:
     """
     with transaction.atomic():
         lock(PROMISES)  # a chunk that read the channel as confirmed has promised by then
+        _lock_watches(channel)
         _withdraw(channel, now)
         channel.unconfirmed_since = now
         channel.save(update_fields=["unconfirmed_since"])
-        hold(channel_ids=[channel.id])
+        _hold(channel)
         notice = Notice.objects.create(
             user_id=channel.user_id,
             dedupe_key=links.confirmation_key(channel_id=channel.id, since=now),
@@ -91,6 +93,21 @@ def confirm_channel(*, token: str, now: dt.datetime) -> Confirmed:
         _withdraw(channel, now)
         replayed = replay_held(channel=channel, now=now) if channel.disabled_at is None else 0
         return Confirmed(channel, replayed)
+
+
+def _lock_watches(channel: Channel) -> None:
+    """In everybody's order, promises, watches, deliveries: a wish may be changed along with it."""
+    watches = Watch.objects.select_for_update(no_key=True).filter(user=channel.user_id)
+    list(watches.order_by("id").values_list("id"))
+
+
+def _hold(channel: Channel) -> None:
+    """All that waits, also what somebody is at: it must not go into one message with the request."""
+    promised = Delivery.objects.filter(channel=channel, state=Delivery.State.PENDING)
+    due = Message.objects.filter(channel=channel, state=Message.State.DUE)
+    list(promised.select_for_update().order_by("id").values_list("id"))
+    list(due.select_for_update().order_by("id").values_list("id"))
+    hold(channel_ids=[channel.id])
 
 
 def _withdraw(channel: Channel, now: dt.datetime) -> None:

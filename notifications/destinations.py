@@ -22,20 +22,23 @@ BREAKER_LONGEST = dt.timedelta(hours=1)
 CREDIT_EVERY = dt.timedelta(seconds=15)  # a failed retry's worth comes back by itself
 CREDIT_OF_SUCCESS = 0.1
 
+# -- what a statement asks of a destination `t` at `now` ----------------------------------------
+IS_SPARED = "coalesce(t.open_until > %(now)s, false)"
+_UNDER_WAY = "FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'"
+# How many more messages it takes: of one in trouble, a single one finds out how things are.
+ROOM = f"""(CASE WHEN {IS_SPARED} THEN 0 WHEN t.failures >= {BREAKER_AFTER} THEN 1
+    WHEN t.failures = 0 AND t.answered_at > %(now)s - interval '{PROVEN_FOR.total_seconds()} seconds'
+    THEN {PROVEN_AT_ONCE} ELSE {AT_ONCE} END
+    - (SELECT count(*) {_UNDER_WAY}))"""
+_CREDIT = f"""least({RETRY_CREDIT}, t.retry_credit + coalesce(
+    extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})"""
+# How many more retries it may cost: those under way may all fail.
+RETRIES = f"""(floor({_CREDIT}) - (SELECT count(*) {_UNDER_WAY} AND m.tries > 0))"""
+
 # In one order everywhere; whoever refers to it (a new message) does not wait for us.
 _LOCK = "SELECT FROM destinations WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 # A statement of its own: what others did while we waited for the lock is counted.
-_ROOMS = f"""
-SELECT t.id,
-    CASE WHEN t.open_until > %(now)s THEN 0
-         WHEN t.failures >= {BREAKER_AFTER} THEN 1
-         WHEN t.failures = 0 AND t.answered_at > %(proven)s THEN {PROVEN_AT_ONCE}
-         ELSE {AT_ONCE} END
-    - (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'),
-    floor(least({RETRY_CREDIT}, t.retry_credit + coalesce(
-        extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()}))
-FROM destinations t WHERE t.id = ANY(%(ids)s)
-"""  # noqa: S608 (numbers of ours)
+_ROOMS = f"SELECT t.id, {ROOM}, {RETRIES} FROM destinations t WHERE t.id = ANY(%(ids)s)"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Room:
 
 def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
     """The rooms of these destinations, which nobody else gives anything until the commit."""
-    parameters = {"ids": sorted(set(ids)), "now": now, "proven": now - PROVEN_FOR}
+    parameters = {"ids": sorted(set(ids)), "now": now}
     if not parameters["ids"]:
         return {}
     sql.rows(_LOCK, parameters)
@@ -59,21 +62,22 @@ def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
     }
 
 
+# A breaker that tripped closes with the first answer; what was asked for by Retry-After stays.
 # Beside a statement whose CTE `results` says of each attempt which channel it was for and what
 # came of it, and `done` which of them counted: counts for metrics, breakers, retry budgets.
 NOTE_CONTACTS = f"""
 contacts AS (
     SELECT c.destination_id, count(*) FILTER (WHERE r.state = 'sent') AS sent,
            count(*) FILTER (WHERE r.state = 'failed') AS failed, bool_or(r.answered) AS answered,
-           count(*) AS contacts, max(r.wait_s) AS wait_s, sum(r.credit) AS credit
+           count(*) FILTER (WHERE r.was_made) AS contacts, max(r.wait_s) AS wait_s,
+           sum(r.credit) AS credit
     FROM results r JOIN done ON done.id = r.id JOIN channels c ON c.id = r.channel_id
     GROUP BY c.destination_id
 ), places AS MATERIALIZED (
     SELECT t.id, c.sent, c.failed, c.wait_s, c.answered,
            CASE WHEN c.answered THEN 0 ELSE t.failures + c.contacts END AS failures,
-           coalesce(t.open_until > %(now)s, false) AS is_open,
-           least({RETRY_CREDIT}, greatest(0, c.credit + t.retry_credit + coalesce(
-               extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})) AS credit
+           NOT c.answered AND c.contacts > 0 AND t.failures + c.contacts >= {BREAKER_AFTER} AND NOT {IS_SPARED} AS trips,
+           least({RETRY_CREDIT}, greatest(0, c.credit + {_CREDIT})) AS credit
     FROM destinations t JOIN contacts c ON c.destination_id = t.id
     ORDER BY t.id FOR NO KEY UPDATE OF t
 ), noted AS (
@@ -81,17 +85,14 @@ contacts AS (
         sent_total = t.sent_total + p.sent, failed_total = t.failed_total + p.failed,
         retry_credit = p.credit, credited_at = %(now)s,
         answered_at = CASE WHEN p.answered THEN %(now)s ELSE t.answered_at END,
-        trips = CASE WHEN p.answered THEN 0
-                     WHEN p.failures >= {BREAKER_AFTER} AND NOT p.is_open THEN t.trips + 1
-                     ELSE t.trips END,
-        open_until = CASE
-            WHEN p.wait_s > 0 THEN greatest(t.open_until, %(now)s + make_interval(secs => p.wait_s))
-            WHEN p.answered THEN NULL
-            WHEN p.failures >= {BREAKER_AFTER} AND NOT p.is_open
-                THEN %(now)s + least(interval '{BREAKER_LONGEST.total_seconds()} seconds',
-                    interval '{BREAKER_FIRST.total_seconds()} seconds' * power(2, least(t.trips, 10)))
-            ELSE t.open_until
-        END
+        trips = CASE WHEN p.answered THEN 0 WHEN p.trips THEN t.trips + 1 ELSE t.trips END,
+        open_until = greatest(
+            CASE WHEN NOT (p.answered AND t.trips > 0) THEN t.open_until END,
+            CASE WHEN p.wait_s > 0 THEN %(now)s + make_interval(secs => p.wait_s) END,
+            CASE WHEN p.trips THEN %(now)s + least(
+                interval '{BREAKER_LONGEST.total_seconds()} seconds',
+                interval '{BREAKER_FIRST.total_seconds()} seconds' * power(2, least(t.trips, 10)))
+            END)
     FROM places p WHERE t.id = p.id
 )"""  # noqa: S608 (numbers of ours)
 
@@ -102,7 +103,7 @@ def wait_of(outcome: Outcome) -> float:
 
 
 def credit_of(outcome: Outcome, *, is_retry: bool) -> float:
-    """What an attempt adds to the retry budget."""
+    """What an attempt that was made adds to the retry budget."""
     if outcome.verdict is Verdict.ACCEPTED:
         return CREDIT_OF_SUCCESS
     return -1.0 if is_retry and outcome.costs_try else 0.0

@@ -149,23 +149,30 @@ class Lane:
         if job.wait:
             await asyncio.sleep(job.wait)
         begun = time.monotonic()
+        if job.wait and begun > self._ends:
+            self._running[job.destination_id] -= 1
+            self._in_flight -= 1
+            self._give_back(job, dt.timedelta())
+            return
         started_at = self._clock + dt.timedelta(seconds=begun)
         outcome = job.failed or await self._attempt(job, started_at)
         duration = dt.timedelta(seconds=time.monotonic() - begun)
-        self._note(job.destination_id, outcome)
+        self._note(job, outcome)
         self._in_flight -= 1
         self._unsettled += 1
-        self.finished.put(_settled(self._channel, job.message, outcome, started_at, duration))
+        self.finished.put(_settled(self._channel, job, outcome, started_at, duration))
 
-    def _note(self, destination_id: int, outcome: Outcome) -> None:
-        self._running[destination_id] -= 1
+    def _note(self, job: Job, outcome: Outcome) -> None:
+        self._running[job.destination_id] -= 1
+        if job.failed:
+            return  # nobody was asked
         if is_answered(outcome):
-            self._failing[destination_id] = 0
-            if destination_id not in self._proven:
-                self._proven.add(destination_id)
+            self._failing[job.destination_id] = 0
+            if job.destination_id not in self._proven:
+                self._proven.add(job.destination_id)
                 self._fill()
         else:
-            self._failing[destination_id] += 1
+            self._failing[job.destination_id] += 1
 
     async def _attempt(self, job: Job, now: dt.datetime) -> Outcome:
         try:
@@ -178,11 +185,12 @@ class Lane:
 
 def _settled(
     channel: Channel[Any],
-    message: Claimed,
+    job: Job,
     outcome: Outcome,
     started_at: dt.datetime,
     duration: dt.timedelta,
 ) -> Settled:
+    message = job.message
     facts = Facts(
         tries=message.tries,
         attempts=message.claim_no,
@@ -198,7 +206,7 @@ def _settled(
         jitter=random.random(),  # noqa: S311 (spreads load, hides nothing)
         base=settings.RETRY_BASE,
     )
-    return Settled(message, outcome, decision, started_at, duration)
+    return Settled(message, outcome, decision, started_at, duration, was_made=job.failed is None)
 
 
 def _story(error: BaseException) -> str:

@@ -33,6 +33,7 @@ class Settled:
     decision: Decision
     started_at: dt.datetime
     duration: dt.timedelta
+    was_made: bool = True  # False where we never got so far as to ask the other side
 
 
 def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
@@ -50,15 +51,15 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
 
 # Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
 # FOR SHARE: two that both have to disable one would wait for each other.
-_LOCKED = """
+_LOCKED = """locked AS MATERIALIZED (
     SELECT id, disabled_at IS NOT NULL AS is_disabled, unconfirmed_since IS NOT NULL AS is_unconfirmed
     FROM channels WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
-"""
+)"""
 # An address that has to be confirmed (again) is sent the request to do so, and nothing else.
 _IS_HELD = f"""
-    CASE WHEN c.is_disabled THEN true WHEN c.is_unconfirmed THEN NOT EXISTS (
-        SELECT FROM deliveries d JOIN accounts_notice n ON n.id = d.notice_id
-        WHERE d.message_id = r.id AND starts_with(n.dedupe_key, '{CONFIRM}:'))
+    CASE WHEN c.is_disabled THEN true WHEN c.is_unconfirmed THEN EXISTS (
+        SELECT FROM deliveries d LEFT JOIN accounts_notice n ON n.id = d.notice_id
+        WHERE d.message_id = r.id AND NOT coalesce(starts_with(n.dedupe_key, '{CONFIRM}:'), false))
     ELSE false END
 """
 _SETTLE = f"""
@@ -68,11 +69,11 @@ WITH results AS (
         %(refused)s::timestamptz[], %(reasons)s::text[], %(next)s::timestamptz[],
         %(remote_ids)s::text[], %(verdicts)s::text[], %(statuses)s::int[], %(details)s::text[],
         %(started)s::timestamptz[], %(durations)s::int[], %(answered)s::boolean[],
-        %(waits)s::float[], %(credits)s::float[])
+        %(was_made)s::boolean[], %(waits)s::float[], %(credits)s::float[])
     AS r(id, created_at, claim_no, channel_id, state, tries, ambiguous, refused_at, reason,
         next_attempt_at, remote_id, verdict, status, detail, started_at, duration_ms, answered,
-        wait_s, credit)
-), locked AS MATERIALIZED ({_LOCKED}), ends AS (
+        was_made, wait_s, credit)
+), {_LOCKED}, ends AS (
     SELECT r.id, CASE WHEN r.state = 'due' AND {_IS_HELD} THEN 'held' ELSE r.state END AS state
     FROM results r JOIN locked c ON c.id = r.channel_id
 ), done AS (
@@ -120,11 +121,12 @@ def _columns(settled: Sequence[Settled]) -> dict[str, list[Any]]:
         "details": [outcome.detail for outcome in outcomes],
         "started": [each.started_at for each in settled],
         "durations": [int(each.duration.total_seconds() * 1000) for each in settled],
-        "answered": [is_answered(outcome) for outcome in outcomes],
+        "answered": [each.was_made and is_answered(each.outcome) for each in settled],
+        "was_made": [each.was_made for each in settled],
         "waits": [wait_of(outcome) for outcome in outcomes],
         "credits": [
-            credit_of(outcome, is_retry=message.claim_no > 1)
-            for message, outcome in zip(messages, outcomes, strict=True)
+            credit_of(each.outcome, is_retry=each.message.tries > 0) if each.was_made else 0.0
+            for each in settled
         ],
     }
 
@@ -164,19 +166,20 @@ def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None
         for message, wait in waits.items()
     ]
     if rows:
-        sql.rows(_PUT_BACK, [json.dumps(rows)])
+        sql.rows(_PUT_BACK, {"results": json.dumps(rows)})
 
 
 _PUT_BACK = f"""
 WITH results AS (
-    SELECT * FROM jsonb_to_recordset(%s) AS r(id bigint, created_at timestamptz, claim_no int,
-        channel_id bigint, next_attempt_at timestamptz)
-), locked AS MATERIALIZED ({_LOCKED}), ends AS (
+    SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
+        claim_no int, channel_id bigint, next_attempt_at timestamptz)
+), {_LOCKED}, ends AS (
     SELECT r.id, {_IS_HELD} AS is_held FROM results r JOIN locked c ON c.id = r.channel_id
 )
 UPDATE messages m SET state = CASE WHEN e.is_held THEN 'held' ELSE 'due' END,
-    lease_expires_at = NULL, next_attempt_at = CASE WHEN NOT e.is_held THEN r.next_attempt_at END
+    next_attempt_at = CASE WHEN NOT e.is_held THEN r.next_attempt_at END,
+    lease_expires_at = NULL
 FROM results r JOIN ends e ON e.id = r.id
 WHERE m.id = r.id AND m.created_at = r.created_at
   AND m.state = 'sending' AND m.claim_no = r.claim_no
-"""  # noqa: S608 (words of ours)
+"""  # noqa: S608 (no value comes from outside)

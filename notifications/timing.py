@@ -58,13 +58,6 @@ def quiet_end(wish: Wish, now: dt.datetime) -> dt.datetime | None:
     return min(ends)
 
 
-def open_at(wish: Wish, moment: dt.datetime) -> dt.datetime:
-    """`moment`, or the end of the quiet hours it falls into."""
-    while end := quiet_end(wish, moment):
-        moment = end
-    return moment
-
-
 def digest_at(wish: Wish, day: dt.date) -> dt.datetime:
     """The moment (UTC) of the digest of that day on the owner's calendar."""
     return _digest_at(wish.zone, wish.hour, day)

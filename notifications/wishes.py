@@ -45,7 +45,7 @@ def set_wish(*, channel: Channel, wish: Wish, now: dt.datetime) -> None:
             return
         channel.timing = timing
         channel.save(update_fields=["timing"])
-        _look_again([channel.id], now)
+        _look_again(channel, now)
 
 
 def follow_zones(*, users: Iterable[User] | None = None, now: dt.datetime) -> int:
@@ -82,22 +82,19 @@ def _timing(wish: Wish) -> Timing | None:
     return timing
 
 
-def _look_again(channel_ids: list[int], now: dt.datetime) -> None:
-    """Have the promises to these channels made anew by their watches (services.cancel_unwanted).
+def _look_again(channel: Channel, now: dt.datetime) -> None:
+    """Have the promises to a channel made anew by their watches (services.cancel_unwanted).
 
+    By all of its owner's: what a chunk of the fan-out is about to promise can't be seen yet.
     What no watch asked for is a notice: it is due at once, and quiet hours hold it back.
     """
     sql.rows(
         """
         UPDATE watches SET edited_at = %(now)s WHERE id IN (
-            SELECT id FROM watches WHERE id IN (
-                SELECT unnest(watch_ids) FROM deliveries
-                WHERE channel_id = ANY(%(channels)s) AND state IN ('pending', 'held'))
-            -- in one order everywhere, or two who look again would wait for each other
-            ORDER BY id FOR NO KEY UPDATE)
+            SELECT id FROM watches WHERE user_id = %(user)s ORDER BY id FOR NO KEY UPDATE)
         """,
-        {"channels": channel_ids, "now": now},
+        {"user": channel.user_id, "now": now},
     )
-    Delivery.objects.filter(
-        channel_id__in=channel_ids, state=Delivery.State.PENDING, event=None
-    ).update(due_at=now)
+    Delivery.objects.filter(channel=channel, state=Delivery.State.PENDING, event=None).update(
+        due_at=now
+    )

@@ -87,6 +87,7 @@ def test_time_runs_out_before_the_first_byte(kind: str, settings: Settings) -> N
     channel = registry.get(kind)
     with RawSink() as silent:
         settings.SMTP_URL = f"smtps://127.0.0.1:{silent.port}"
+        settings.APPRISE_DETOUR = ("127.0.0.1", silent.port, "")
         config = HARNESSES[kind].config(f"https://127.0.0.1:{silent.port}")
         outcome = send(channel, envelope_of(), channel.parse_config(config))
     assert (outcome.verdict, outcome.refusal) == (Verdict.NOT_ACCEPTED, False)

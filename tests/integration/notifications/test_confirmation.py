@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from accounts.models import Notice, User
+from catalog.models import Watch
 from notifications import links, services
 from notifications.composing import compose_due, put_off_quiet
 from notifications.confirmation import ask_to_confirm, confirm_channel
@@ -25,6 +26,7 @@ from stalkerr.locks import lock
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
+from tests.promises import fan_out
 from tests.sinks import Mail, MailSink
 
 MINUTE = dt.timedelta(minutes=1)
@@ -70,8 +72,8 @@ def confirm(channel: Channel) -> int:
 def test_news_waits_until_the_link_in_the_mail_was_followed(alice: User, mailbox: MailSink) -> None:
     channel = register(alice)
     make_watch(alice, now=clock.now())
-    event = event_of(make_audiobook(now=clock.now(), title="Glass Tide"))
-    services.fan_out(event_id=event.id, now=clock.now(), chunk=100)
+    make_audiobook(now=clock.now(), title="Glass Tide")
+    fan_out(clock.now())
     send()
     (asked,) = mailbox.wait_for(1)
     assert "Glass Tide" not in str(asked.message)
@@ -195,7 +197,7 @@ def test_news_that_is_promised_while_the_link_is_followed_is_not_left_behind() -
     channel = register(user)
     make_watch(user, now=now)
     event_id = event_of(make_audiobook(now=now + MINUTE)).id
-    chunk = Paused(lambda: services.fan_out(event_id=event_id, now=now + MINUTE, chunk=10))
+    chunk = Paused(lambda: fan_out(now + MINUTE))
     confirming = start_and_see_it_wait(lambda: confirm(channel))
     chunk.finish()
     confirming.join(20)
@@ -211,7 +213,7 @@ def test_news_that_is_promised_while_the_address_changes_is_held() -> None:
     confirm(channel)
     make_watch(user, now=now)
     event_id = event_of(make_audiobook(now=now + MINUTE)).id
-    chunk = Paused(lambda: services.fan_out(event_id=event_id, now=now + MINUTE, chunk=10))
+    chunk = Paused(lambda: fan_out(now + MINUTE))
     channel.refresh_from_db()
     changing = start_and_see_it_wait(lambda: ask_to_confirm(channel=channel, now=now + MINUTE))
     chunk.finish()
@@ -244,8 +246,8 @@ def test_news_that_is_promised_while_a_channel_is_enabled_is_there_to_be_replaye
     user = make_user("alice")
     channel = make_channel(user, disabled_at=now)
     make_watch(user, now=now)
-    event_id = event_of(make_audiobook(now=now + MINUTE)).id
-    chunk = Paused(lambda: services.fan_out(event_id=event_id, now=now + MINUTE, chunk=10))
+    make_audiobook(now=now + MINUTE)
+    chunk = Paused(lambda: fan_out(now + MINUTE))
     enabling = start_and_see_it_wait(lambda: services.enable_channel(channel=channel))
     assert not Channel.objects.enabled().exists()  # it waits for the chunk
     chunk.finish()
@@ -295,3 +297,50 @@ def test_a_request_that_breaks_off_half_way_leaves_the_old_address_as_it_was() -
         change_channel(channel=channel, name="", config={"address": "b@example.org"}, now=later)
     after = list(Channel.objects.values()), list(Delivery.objects.order_by("id").values())
     assert after == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_composes_while_the_address_changes_is_not_mixed_with_the_request() -> None:
+    """Proves the guard in _hold: skipped, what is put back would go along with the link."""
+    user = make_user("alice")
+    channel = register(user)
+    confirm(channel)
+    now = clock.now()
+    make_delivery(channel, event_of(make_audiobook(now=now)), now=now)
+
+    def look_and_leave() -> None:  # as a composer whose destination has no room
+        list(Delivery.objects.select_for_update().filter(state="pending"))
+
+    composer = Paused(look_and_leave)
+    channel.refresh_from_db()
+    changing = start_and_see_it_wait(lambda: ask_to_confirm(channel=channel, now=now + MINUTE))
+    composer.finish()
+    changing.join(20)
+    pending = Delivery.objects.get(state="pending")
+    assert pending.notice is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_address_with_a_new_wish_waits_in_no_ring_with_a_mark() -> None:
+    """Proves the guard order: promises, watches, deliveries."""
+    now = dt.datetime.now(dt.UTC)
+    user = make_user("alice")
+    channel = register(user)
+    confirm(channel)
+    watch, audiobook = make_watch(user, now=now), make_audiobook(now=now)
+    make_delivery(channel, event_of(audiobook), now=now, watch_ids=[watch.id])
+    channel.refresh_from_db()
+
+    def change() -> None:
+        with transaction.atomic():
+            ask_to_confirm(channel=channel, now=now + MINUTE)
+            set_wish(channel=channel, wish=Wish("UTC", "daily", 8), now=now)
+
+    with transaction.atomic():
+        list(Watch.objects.select_for_update(no_key=True).filter(id=watch.id))
+        changing = start_and_see_it_wait(change)
+        # What mark_work does next; had the other one taken the promise first, this was the ring.
+        Delivery.objects.filter(event__audiobook=audiobook).update(state="cancelled")
+    changing.join(20)
+    channel.refresh_from_db()
+    assert channel.timing is not None
