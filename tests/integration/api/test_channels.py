@@ -348,7 +348,6 @@ def test_an_optional_setting_is_taken_back_by_a_blank(alice: User, client_of: Cl
     assert answer.status_code == 200
     assert Channel.objects.get().config == {
         "topic": "my-topic",
-        "token": "",
         "url": "https://ntfy.sh",
     }
     answer = client.patch(f"{PATH}/{channel.id}", {"config": {"topic": ""}})
