@@ -1,8 +1,8 @@
 """The services that Apprise may be used for: those whose host the service itself fixes.
 
-Derived from Apprise's plugins by three rules, which tests/contract/test_apprise.py holds against the
-installed version: no template or argument takes a host, there is TLS only, and every address
-in the plugin leads to a host named here. The proxy lets a send reach these hosts and no others.
+Derived from Apprise's plugins by three rules, which tests/contract/test_apprise_services.py holds
+against the installed version: no template or argument takes a host, there is TLS only, and every
+address in the plugin leads to a host named here. The proxy lets a send reach these and no others.
 Left out besides: what has a kind of channel of its own.
 """
 

@@ -3,22 +3,19 @@ import datetime as dt
 import gzip
 import json
 import os
-import re
 import subprocess
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from apprise.manager_plugins import NotificationManager
 from pytest_django import Settings
 
 from notifications import cage
-from notifications.apprise_services import OWN_KINDS, SERVICES
 from notifications.channels import registry
+from notifications.channels.apprise import CHILDREN_MAX, _turns
 from notifications.channels.base import Outcome, Verdict
 from stalkerr.outbound import Client
 from stalkerr.vetting_proxy import BYTES_MAX
@@ -106,48 +103,6 @@ def children() -> list[str]:
         if parent == str(os.getpid()) and cage.__file__.encode() in words:
             found.append(folder.name)
     return found
-
-
-# -- which services -----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def plugins() -> Any:
-    """All that the installed Apprise has."""
-    manager: Any = NotificationManager()  # type: ignore[no-untyped-call]
-    with warnings.catch_warnings(action="ignore"):  # of modules that one of them still needs
-        manager.load_modules()
-    return manager
-
-
-def addresses_in(plugin: Any) -> Iterator[str]:
-    """Hosts of all addresses that a plugin has as attributes, but those for people."""
-    for name in dir(plugin):
-        value = getattr(plugin, name)
-        values = value.values() if isinstance(value, dict) else [value]
-        for text in values:
-            is_address = re.match("https?://", str(text))
-            if is_address and name not in ("service_url", "setup_url"):
-                yield str(urlsplit(str(text)).hostname)
-
-
-@pytest.mark.parametrize("scheme", SERVICES)
-def test_a_service_fixes_its_host_itself(scheme: str, plugins: Any) -> None:
-    """Proves the guard SERVICES: no part of an allowed URL says where a message goes."""
-    plugin = plugins[scheme]
-    assert plugin.enabled
-    assert plugin.__module__ == f"apprise.plugins.{SERVICES[scheme].module}"
-    assert "host" not in {**plugin.template_tokens, **plugin.template_args}
-    assert not any("{host}" in str(template) for template in plugin.templates)
-    assert not plugin.protocol, "TLS only"
-    assert urlsplit(plugin.notify_url).scheme == "https"
-    assert urlsplit(plugin.notify_url).hostname in SERVICES[scheme].hosts
-    assert set(addresses_in(plugin)) == set(SERVICES[scheme].hosts)
-
-
-def test_no_service_has_a_kind_of_its_own(plugins: Any) -> None:
-    assert not OWN_KINDS.keys() & SERVICES.keys()
-    assert set(OWN_KINDS) <= set(plugins.schemas())
 
 
 # -- what goes out ------------------------------------------------------------------------------
@@ -388,6 +343,56 @@ def test_a_send_that_is_given_up_leaves_no_child(point_to: PointTo) -> None:
         point_to(sink)
         asyncio.run(give_up(sink))
     wait_until(lambda: children() == [])
+
+
+def test_it_sends_from_a_thread_of_its_own_as_workers_do(point_to: PointTo) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        outcome = thread.submit(lambda: outcome_of(Reply(), point_to=point_to)).result()
+    assert outcome.verdict is Verdict.ACCEPTED
+
+
+def test_many_at_once_take_turns(point_to: PointTo) -> None:
+    """Proves the guard CHILDREN_MAX: a digest hour does not fill the machine with processes."""
+    channel = registry.get("apprise")
+    most = 0
+
+    def count(_request: Any) -> Reply:
+        nonlocal most
+        most = max(most, len(children()))
+        return Reply()
+
+    async def all_at_once(many: int) -> list[Outcome]:
+        config = channel.parse_config({"url": URL})
+        now = dt.datetime.now(dt.UTC)
+        async with Client() as client:
+            sends = (channel.send(envelope_of(), config, client, now) for _ in range(many))
+            return await asyncio.gather(*sends)
+
+    with SecureSink(count) as sink:
+        point_to(sink)
+        outcomes = asyncio.run(all_at_once(CHILDREN_MAX + 2))
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.ACCEPTED}
+    assert 1 <= most <= CHILDREN_MAX
+
+
+def test_who_gets_no_turn_in_time_has_lost_no_try(point_to: PointTo, settings: Settings) -> None:
+    channel = registry.get("apprise")
+
+    async def crowd_out() -> Outcome:
+        crowded = asyncio.Semaphore(1)
+        await crowded.acquire()
+        _turns[asyncio.get_running_loop()] = crowded
+        async with Client() as client:
+            config = channel.parse_config({"url": URL})
+            return await channel.send(envelope_of(), config, client, dt.datetime.now(dt.UTC))
+
+    with SecureSink() as sink:
+        point_to(sink)
+        settings.OUTBOUND_TIMEOUT = dt.timedelta(seconds=0.1)
+        outcome = asyncio.run(crowd_out())
+        assert sink.connections == 0
+    assert (outcome.verdict, outcome.costs_try) == (Verdict.NOT_ACCEPTED, False)
+    assert outcome.detail == "Nothing was sent in time."
 
 
 def test_its_destination_is_one_url_and_hides_it() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,21 +14,23 @@ from pytest_django import Settings
 from stalkerr.addresses import RefusedAddressError, Resolve
 from stalkerr.outbound import NotSentError
 from stalkerr.vetting_proxy import BYTES_MAX, CONNECTIONS_MAX, HEAD_MAX, VettingProxy
+from tests.asking import always
 from tests.sinks import RawSink, wait_until
+from tests.watchman import WATCHMAN
 
 HOST = "service.example"
-PUBLIC = "93.184.215.14"  # never contacted: no test gets that far
+PUBLIC = "93.184.215.14"  # never contacted: the watchman stops it
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
-def always(*addresses: str) -> Resolve:
-    async def resolve(_host: str) -> list[str]:
-        return list(addresses)
-
-    return resolve
-
-
 HERE = always("127.0.0.1")
+
+
+@pytest.fixture(autouse=True)
+def connects() -> Generator[list[str]]:
+    """The addresses contacted by this process; only those of this machine are let happen."""
+    with WATCHMAN.on_duty() as heard:
+        yield heard.connects
 
 
 def credential(proxy: VettingProxy) -> bytes:
@@ -140,7 +142,7 @@ def test_no_two_proxies_have_one_secret() -> None:
     [("127.0.0.1",), (PUBLIC, "127.0.0.1"), ("::1",), ("10.0.0.1",), ("64:ff9b::7f00:1", PUBLIC)],
 )
 def test_a_name_that_leads_to_a_private_address_is_refused(
-    addresses: tuple[str, ...], settings: Settings
+    addresses: tuple[str, ...], settings: Settings, connects: list[str]
 ) -> None:
     """Proves the guard: a service's name that an attacker's name server answers for leads nowhere."""
     settings.OUTBOUND_ALLOW = []
@@ -149,6 +151,7 @@ def test_a_name_that_leads_to_a_private_address_is_refused(
             canary, lambda proxy: say(proxy, connect(proxy)), resolve=always(*addresses)
         )
         assert canary.connections == 0
+    assert connects == ["127.0.0.1"], "ours to the proxy"
     assert heard.startswith(b"HTTP/1.1 403 ")
     assert isinstance(proxy.error, RefusedAddressError)
     assert (proxy.up, proxy.down) == (0, 0)
