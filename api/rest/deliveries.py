@@ -183,7 +183,9 @@ class ReplayedSerializer(serializers.Serializer[Any]):
 class ReplayAllView(APIView):
     """Send all that failed, or all that was held, over one of your channels once more."""
 
-    @extend_schema(request=ReplaySerializer, responses=ReplayedSerializer)
+    @extend_schema(
+        operation_id="deliveries_replay_all", request=ReplaySerializer, responses=ReplayedSerializer
+    )
     def post(self, request: Request) -> Response:
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
