@@ -283,13 +283,14 @@ def put_off_quiet(*, kind: str, now: dt.datetime, shard: int | None = None) -> N
 
 
 _QUIET = "jsonb_to_recordset(%(quiet)s) AS q(timing_id bigint, ends_at timestamptz)"
+# The request to confirm an address (all that it may be sent) comes while its owner waits for it.
 # In one order, as whoever locks several; what was frozen meanwhile is not touched.
 _PUT_OFF_PENDING = f"""
 UPDATE deliveries d SET due_at = q.ends_at FROM (
     SELECT d.id, q.ends_at
     FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
     JOIN deliveries d ON d.channel_id = c.id
-    WHERE d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+    WHERE c.unconfirmed_since IS NULL AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
       AND d.state = 'pending' AND NOT d.in_digest AND d.due_at <= %(now)s
     ORDER BY d.id FOR UPDATE OF d) q
 WHERE d.id = q.id AND d.state = 'pending'
@@ -299,7 +300,7 @@ UPDATE messages m SET next_attempt_at = q.ends_at FROM (
     SELECT m.id, m.created_at, q.ends_at
     FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
     JOIN messages m ON m.channel_id = c.id
-    WHERE m.channel_kind = %(kind)s AND m.shard = ANY(%(shards)s)
+    WHERE c.unconfirmed_since IS NULL AND m.channel_kind = %(kind)s AND m.shard = ANY(%(shards)s)
       AND m.state = 'due' AND m.next_attempt_at <= %(now)s
     ORDER BY m.id FOR UPDATE OF m) q
 WHERE m.id = q.id AND m.created_at = q.created_at AND m.state = 'due'

@@ -15,6 +15,7 @@ from django.db import transaction
 from accounts.services import notify
 from notifications.channels.base import Outcome
 from notifications.destinations import NOTE_CONTACTS, credit_of, is_answered, wait_of
+from notifications.links import CONFIRM
 from notifications.models import Channel
 from notifications.retry import Decision
 from notifications.sending import Claimed
@@ -51,9 +52,16 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
 # Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
 # FOR SHARE: two that both have to disable one would wait for each other.
 _LOCKED = """locked AS MATERIALIZED (
-    SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
-    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, disabled_at IS NOT NULL AS is_disabled, unconfirmed_since IS NOT NULL AS is_unconfirmed
+    FROM channels WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
 )"""
+# An address that has to be confirmed (again) is sent the request to do so, and nothing else.
+_IS_HELD = f"""
+    CASE WHEN c.is_disabled THEN true WHEN c.is_unconfirmed THEN EXISTS (
+        SELECT FROM deliveries d LEFT JOIN accounts_notice n ON n.id = d.notice_id
+        WHERE d.message_id = r.id AND NOT coalesce(starts_with(n.dedupe_key, '{CONFIRM}:'), false))
+    ELSE false END
+"""
 _SETTLE = f"""
 WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
@@ -61,14 +69,17 @@ WITH results AS (
         refused_at timestamptz, reason text, next_attempt_at timestamptz, remote_id text,
         verdict text, status int, detail text, started_at timestamptz, duration_ms int,
         answered boolean, was_made boolean, wait_s float, credit float)
-), {_LOCKED}, done AS (
+), {_LOCKED}, ends AS (
+    SELECT r.id, CASE WHEN r.state = 'due' AND {_IS_HELD} THEN 'held' ELSE r.state END AS state
+    FROM results r JOIN locked c ON c.id = r.channel_id
+), done AS (
     UPDATE messages m SET
-        state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
-        next_attempt_at = CASE WHEN r.state = 'due' AND NOT c.is_disabled THEN r.next_attempt_at END,
+        state = e.state,
+        next_attempt_at = CASE WHEN e.state = 'due' THEN r.next_attempt_at END,
         finalized_at = CASE WHEN r.state IN ('sent', 'failed') THEN %(now)s END,
         lease_expires_at = NULL, tries = r.tries, ambiguous = r.ambiguous,
         refused_at = r.refused_at, reason = r.reason, remote_id = r.remote_id
-    FROM results r JOIN locked c ON c.id = r.channel_id
+    FROM results r JOIN ends e ON e.id = r.id
     WHERE m.id = r.id AND m.created_at = r.created_at
       AND m.state = 'sending' AND m.claim_no = r.claim_no
     RETURNING m.id
@@ -132,7 +143,7 @@ def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
 def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None:
     """Give claimed messages back whose turn has not come: no attempt was made, no try is spent.
 
-    Those of a channel that was disabled meanwhile are held.
+    What its channel does not hear any more is held.
     """
     rows = [
         {
@@ -152,11 +163,13 @@ _PUT_BACK = f"""
 WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
         claim_no int, channel_id bigint, next_attempt_at timestamptz)
-), {_LOCKED}
-UPDATE messages m SET state = CASE WHEN c.is_disabled THEN 'held' ELSE 'due' END,
-    next_attempt_at = CASE WHEN NOT c.is_disabled THEN r.next_attempt_at END,
+), {_LOCKED}, ends AS (
+    SELECT r.id, {_IS_HELD} AS is_held FROM results r JOIN locked c ON c.id = r.channel_id
+)
+UPDATE messages m SET state = CASE WHEN e.is_held THEN 'held' ELSE 'due' END,
+    next_attempt_at = CASE WHEN NOT e.is_held THEN r.next_attempt_at END,
     lease_expires_at = NULL
-FROM results r JOIN locked c ON c.id = r.channel_id
+FROM results r JOIN ends e ON e.id = r.id
 WHERE m.id = r.id AND m.created_at = r.created_at
   AND m.state = 'sending' AND m.claim_no = r.claim_no
 """  # noqa: S608 (no value comes from outside)

@@ -94,6 +94,7 @@ class Email(Channel[Config]):
     fields = {"address": "the mailbox"}
     secret_fields = frozenset[str]()
     confirmed_by_link = True
+    unsubscribes = True
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
         fields = text_fields(data, "address")
@@ -161,6 +162,7 @@ class _Kept:
     """A connection that waits for another mail, and the task that ends its waiting."""
 
     smtp: SMTP
+    url: str  # of its server
     is_taken: asyncio.Event
     waiting: asyncio.Task[None] | None = None  # held, or it might be collected
 
@@ -170,17 +172,18 @@ _waiting: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Kept]]] = Wea
 
 
 def _kept() -> SMTP | None:
-    """A connection of this event loop that no mail is using."""
-    kept = _waiting.get(asyncio.get_running_loop())
-    if not kept:
+    """A connection of this event loop to our server that no mail is using."""
+    kept = _waiting.get(asyncio.get_running_loop(), [])
+    newest = next((each for each in reversed(kept) if each.url == settings.SMTP_URL), None)
+    if newest is None:
         return None
-    newest = kept.pop()
+    kept.remove(newest)
     newest.is_taken.set()
     return newest.smtp
 
 
 def _keep(smtp: SMTP) -> None:
-    kept = _Kept(smtp, asyncio.Event())
+    kept = _Kept(smtp, settings.SMTP_URL, asyncio.Event())
     _waiting.setdefault(asyncio.get_running_loop(), []).append(kept)
     kept.waiting = asyncio.create_task(_let_go(kept))
 

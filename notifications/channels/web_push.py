@@ -75,6 +75,9 @@ class WebPush(Channel[Config]):
             raise ConfigError(errors)
         return Config(**fields)
 
+    def public_facts(self) -> dict[str, str]:
+        return {"application_server_key": application_server_key()}
+
     def destination(self, config: Config) -> str:
         # One subscription, not the push service: that one browser is gone says nothing of others.
         digest = hashlib.sha256(config.endpoint.encode()).hexdigest()
