@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView
+from api.rest.events import EventsView
 from api.rest.marks import MarkViewSet
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
@@ -21,6 +22,7 @@ urlpatterns = [
     path("upcoming", UpcomingView.as_view(), name="upcoming"),
     path("contributors", ContributorsView.as_view(), name="contributors"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
+    path("events", EventsView.as_view(), name="events"),
     path("token", TokenView.as_view(), name="token"),
     path("", include("api.schema")),
 ]

@@ -14,7 +14,7 @@ from tests.factories import event_of, make_audiobook, make_channel, make_deliver
 from tests.integration.api.conftest import ClientOf
 
 METHODS = ("get", "put", "patch", "delete", "post")
-SHARED = {"api/contributors"}  # of nobody's own, for whoever is signed in
+SHARED = {"api/contributors", "api/events"}  # of nobody's own, for whoever is signed in
 PUBLIC = {"api/upcoming", "api/token", "api/schema", "api/docs", "api/redoc"}
 OWNED = {
     "api/watches",
