@@ -182,6 +182,18 @@ def _about_routes(watch: Watch, kind: str) -> list[Step]:
     return [Step("route", "stopped", f"{deaf}: does not hear {kind}")]
 
 
+def reasons(*, watch: Watch, audiobook: Audiobook, held: Mapping[str, bool]) -> list[str]:
+    """Why a watch does not want news of a title, in words; no row is read."""
+    steps = [
+        step
+        for about in (_about_kind, _about_language, _about_words)
+        for step in about(watch, audiobook, held)
+    ]
+    texts = [f"{step.name}: {step.text}" for step in steps if step.mark == "stopped"]
+    texts += [] if held["mark"] else ["mark: its reader has it, or is not interested"]
+    return texts + [words for name, words in _OF_NEWS.items() if not held.get(name, True)]
+
+
 # -- what the watch asks of a title ----------------------------------------------------------------
 def _about_kind(watch: Watch, audiobook: Audiobook, held: Mapping[str, bool]) -> list[Step]:
     what = joined(dict.fromkeys([audiobook.kind, *audiobook.traits]))

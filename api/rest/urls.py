@@ -8,6 +8,7 @@ from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView
 from api.rest.events import EventsView
 from api.rest.marks import MarkViewSet
+from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
@@ -24,5 +25,6 @@ urlpatterns = [
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
     path("events", EventsView.as_view(), name="events"),
     path("token", TokenView.as_view(), name="token"),
+    path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

@@ -23,7 +23,7 @@ from notifications.contents import release_contents
 from stalkerr import clock
 from stalkerr.processes import ROOT
 from tests.concurrency import Paused
-from tests.factories import make_audiobook, make_listing, make_watch
+from tests.factories import make_audiobook, make_watch
 from tests.hostile import TEXTS
 from tests.integration.api.conftest import ClientOf
 from tests.people import make_user

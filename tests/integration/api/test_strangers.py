@@ -26,6 +26,7 @@ OWNED = {
     "api/marks",
     "api/marks/<int:pk>",
     "api/deliveries",
+    "api/webhooks/new-book",
 }
 
 
