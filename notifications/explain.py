@@ -43,9 +43,11 @@ def _as_if_new(audiobook: Audiobook) -> ReleaseEvent:
     return ReleaseEvent(kind="announced", seen_at=audiobook.first_seen_at, audiobook=audiobook)
 
 
-def stories(*, watch: Watch, audiobook: Audiobook, now: dt.datetime) -> list[Story]:
-    """One for each piece of the title's news, oldest first."""
-    newest = audiobook.events.order_by("-revision")[:MOST_EVENTS]
+def stories(
+    *, watch: Watch, audiobook: Audiobook, now: dt.datetime, most: int = MOST_EVENTS
+) -> list[Story]:
+    """One for each of the newest pieces of the title's news, oldest first."""
+    newest = audiobook.events.order_by("-revision")[:most]
     return [_story(event, audiobook, watch, now) for event in reversed(list(newest))]
 
 

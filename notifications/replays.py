@@ -127,7 +127,7 @@ def _events(draft: _Draft, since: dt.datetime) -> list[ReleaseEvent]:
 
 
 def _judged(draft: _Draft, events: Sequence[ReleaseEvent], since: dt.datetime) -> list[Replayed]:
-    held = {}
+    held: dict[int, dict[str, bool]] = {}
     for start in range(0, len(events), AT_ONCE):
         batch = [matcher(event) for event in events[start : start + AT_ONCE]]
         held |= suppose(batch, watch=draft.row, since=since)

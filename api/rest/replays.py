@@ -96,7 +96,7 @@ def replayed(request: Request, watch: Watch) -> Response:
         "since": now - SPAN,
         "counts": _counts(found),
         "months": _months(found),
-        **{end: [each for each in found if each.end == end][:SHOWN_MAX] for end in ENDS},
+        **{str(end): [each for each in found if each.end == end][:SHOWN_MAX] for end in ENDS},
     }
     return Response(ReplaySerializer(answer).data)
 

@@ -7,6 +7,7 @@ from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView
 from api.rest.events import EventsView
+from api.rest.explain import ExplainView
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
@@ -24,6 +25,7 @@ urlpatterns = [
     path("contributors", ContributorsView.as_view(), name="contributors"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
     path("events", EventsView.as_view(), name="events"),
+    path("explain", ExplainView.as_view(), name="explain"),
     path("token", TokenView.as_view(), name="token"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),

@@ -193,7 +193,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
     def perform_destroy(self, watch: Watch) -> None:
         end_watch(watch=watch, now=clock.now())
 
-    @extend_schema(responses=ReplaySerializer)
+    @extend_schema(operation_id="watches_replay_draft", responses=ReplaySerializer)
     @action(detail=False, methods=["post"], url_path="replay")
     def replay_draft(self, request: Request) -> Response:
         """What such a watch would have told you in the last 90 days. It is not kept."""

@@ -201,7 +201,8 @@ def announce(number: int) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_with_a_cursor_misses_nothing_while_others_write(client_of: ClientOf) -> None:
     """Proves the guard publish lock at the reader's end: every number once, upwards, no gap."""
-    client, seen, after = client_of(make_user("alice")), [], 0
+    client, after = client_of(make_user("alice")), 0
+    seen: list[int] = []
     with ThreadPoolExecutor(4) as writers:
         writing = [writers.submit(announce, number) for number in range(40)]
         while len(seen) < 40:

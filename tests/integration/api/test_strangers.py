@@ -26,6 +26,9 @@ OWNED = {
     "api/marks",
     "api/marks/<int:pk>",
     "api/deliveries",
+    "api/explain",
+    "api/watches/replay",
+    "api/watches/<int:pk>/replay",
     "api/webhooks/new-book",
 }
 

@@ -67,7 +67,7 @@ def test_an_edition_and_a_repetition_are_folded_into_what_told_the_same(
             release_date=us.release_date + dt.timedelta(days=out_in) if us.release_date else today,
         )
     publish_events()
-    both = {"marketplaces": ["us", "uk"]}
+    both: dict[str, Any] = {"marketplaces": ["us", "uk"]}
     found = replay(watch=draft(alice, **both), now=now)
     assert [(each.end, each.event.kind) for each in found] == [
         ("folded", "date_moved"),
@@ -127,7 +127,7 @@ def test_what_is_older_elsewhere_held_or_a_reminder_is_not_part_of_it(
     make_audiobook(now=now - DAY, title="Reminded of")
     assert remind(now=now)
     publish_events()
-    asked = {"event_kinds": ["announced"], "remind_days": [29]}
+    asked: dict[str, Any] = {"event_kinds": ["announced"], "remind_days": [29]}
     found = replay(watch=draft(alice, **asked), now=now)
     assert ends(found) == [("sent", "announced", "Reminded of")]
 
@@ -188,7 +188,7 @@ def test_it_says_what_the_product_tells(alice: User, now: dt.datetime) -> None:
 def test_asking_writes_nothing_at_all(kind: str, alice: User, now: dt.datetime) -> None:
     """Proves the guard set_rollback: the draft, what it learns and its queries are gone."""
     make_watch(alice, "Glass Tide", kind=kind, now=now)
-    people = {"authors": ["Glass Tide"], "narrators": ["Glass Tide"]}
+    people: dict[str, Any] = {"authors": ["Glass Tide"], "narrators": ["Glass Tide"]}
     series = [SeriesPlace("B0SERIES01", "Glass Tide", "1")]
     make_audiobook(now=now - DAY, title="Glass Tide", series=series, **people)
     publish_events()
