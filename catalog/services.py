@@ -11,7 +11,7 @@ from catalog.changes import Change, Known, compare
 from catalog.classify import classify
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
-from catalog.models import AudiobookCheck, ReleaseEvent
+from catalog.models import AudiobookCheck
 from stalkerr import sql
 from stalkerr.locks import lock
 
@@ -228,11 +228,6 @@ def publish_events() -> int:
                 WHERE e.id = n.id
                 """
         )
-
-
-def unprocessed_events(*, limit: int) -> list[int]:
-    """The oldest events whose fan-out is not finished."""
-    return list(ReleaseEvent.objects.unprocessed().values_list("id", flat=True)[:limit])
 
 
 def note_pages_read(*, marketplace: str, asins: Iterable[str], now: dt.datetime) -> None:

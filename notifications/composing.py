@@ -5,20 +5,19 @@ Quiet hours put off what is due in them.
 """
 
 import datetime as dt
-import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from notifications.destinations import AT_ONCE, BREAKER_AFTER, lock_rooms
+from notifications.destinations import IS_SPARED, ROOM, lock_rooms
 from notifications.models import Timing
-from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
-from notifications.timing import digest_at, last_digest, next_digest
+from notifications.sending import PER_DESTINATION, Claimed, shards_of
+from notifications.timing import Wish, digest_at, last_digest, next_digest
 from notifications.wishes import quiet_ends, wish_of
 from stalkerr import sql
-from stalkerr.locks import lock
+from stalkerr.locks import lock_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,7 @@ class Batch:
     now: dt.datetime
     until: dt.datetime  # the lease
     shards: Sequence[int]
+    quiet: Mapping[int, dt.datetime]  # timings whose quiet hours hold, and until when
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -40,6 +40,7 @@ class Batch:
             "until": self.until,
             "limit": self.limit,
             "shards": list(self.shards),
+            "quiet": list(self.quiet),
         }
 
 
@@ -51,8 +52,9 @@ class Draft:
     destination_id: int
     deliveries: list[int]
     digest_date: dt.date | None = None
+    waits_until: dt.datetime | None = None  # a digest that comes late, into the quiet hours
     is_ours: bool = False  # sent by who composes it; else it is due
-    wire_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    wire_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 def compose_due(
@@ -69,10 +71,9 @@ def compose_due(
     Two composers could split a group: hence the lock. A digest of more messages than the limit
     leaves the rest of them due.
     """
-    batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard))
+    batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard), quiet_ends(now))
     with transaction.atomic():
-        for each in batch.shards:
-            lock("compose", kind, each)
+        lock_each(*(("compose", kind, each) for each in batch.shards))
         drafts = _digests(batch)
         drafts += _ready(batch, limit - len(drafts))
         return _insert(batch, _with_room(batch, drafts))
@@ -84,7 +85,7 @@ def _with_room(batch: Batch, drafts: Sequence[Draft]) -> list[Draft]:
     left = {destination_id: room.messages for destination_id, room in rooms.items()}
     ours = batch.limit
     for draft in drafts:
-        draft.is_ours = ours > 0 and left[draft.destination_id] > 0
+        draft.is_ours = ours > 0 and left[draft.destination_id] > 0 and not draft.waits_until
         left[draft.destination_id] -= draft.is_ours
         ours -= draft.is_ours
     return [draft for draft in drafts if draft.is_ours or draft.digest_date]
@@ -95,20 +96,26 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
     """Channels are chosen first, then their deliveries: the limit never splits a group."""
     if limit <= 0:
         return []
-    ends = {"first": batch.shards[0], "last": batch.shards[-1], "channels": limit}
-    chosen = sql.rows(_CHOSEN, batch.parameters | ends)
+    parameters = batch.parameters | {
+        "first": batch.shards[0],
+        "last": batch.shards[-1],
+        "channels": limit,
+    }
+    chosen = sql.rows(_CHOSEN, parameters)
     if not chosen:
         return []
     rows = sql.rows(
         _PENDING,
         batch.parameters
         | {
-            "chosen": [channel_id for channel_id, _ in chosen],
+            "chosen": [channel_id for channel_id, *_ in chosen],
+            "open": [is_open for *_, is_open in chosen],
             "each": batch.groups if batch.groups > 1 else PER_DESTINATION,
             "rows": limit * batch.groups,
         },
     )
-    return _grouped(rows, dict(chosen), batch.groups)[:limit]
+    destinations = {channel_id: destination_id for channel_id, destination_id, _ in chosen}
+    return _grouped(rows, destinations, batch.groups)[:limit]
 
 
 # A loose scan: from one waiting channel to the next, however much waits in each. The LATERAL keeps
@@ -127,23 +134,26 @@ WITH RECURSIVE waiting AS (
           AND (d.shard, d.channel_id) > (w.shard, w.channel_id)
         ORDER BY d.shard, d.channel_id LIMIT 1) next
 )
-SELECT w.channel_id, c.destination_id FROM waiting w CROSS JOIN LATERAL (
-    SELECT c.destination_id FROM channels c JOIN destinations t ON t.id = c.destination_id
+SELECT w.channel_id, c.destination_id, c.is_open FROM waiting w CROSS JOIN LATERAL (
+    SELECT c.destination_id, c.unconfirmed_since IS NULL AS is_open
+    FROM channels c JOIN destinations t ON t.id = c.destination_id
     WHERE c.id = w.channel_id AND c.disabled_at IS NULL
-      AND coalesce(t.open_until <= %(now)s, true)
-      AND (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending')
-          < CASE WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
+      -- what was promised since its quiet hours were looked at
+      AND coalesce(c.timing_id <> ALL(%(quiet)s::bigint[]), true)
+      AND {ROOM} > 0
       AND EXISTS (SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
                   AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
-                  AND d.due_at <= %(now)s)
+                  AND d.due_at <= %(now)s
+                  AND (c.unconfirmed_since IS NULL OR d.notice_id IS NOT NULL))
     OFFSET 0) c
 LIMIT %(channels)s
 """  # noqa: S608 (numbers of ours)
 _PENDING = """
-SELECT c.id, d.id FROM unnest(%(chosen)s::bigint[]) AS c(id)
+SELECT c.id, d.id FROM unnest(%(chosen)s::bigint[], %(open)s::boolean[]) AS c(id, is_open)
 CROSS JOIN LATERAL (
     SELECT id FROM deliveries WHERE channel_id = c.id AND channel_kind = %(kind)s
         AND shard = ANY(%(shards)s) AND state = 'pending' AND NOT in_digest AND due_at <= %(now)s
+        AND (c.is_open OR notice_id IS NOT NULL)
     ORDER BY due_at, id LIMIT %(each)s FOR UPDATE SKIP LOCKED) d
 LIMIT %(rows)s
 """
@@ -153,7 +163,6 @@ def _grouped(
     rows: Iterable[tuple[int, int]],
     destinations: Mapping[int, int],
     groups: int,
-    days: Mapping[int, dt.date] | None = None,
 ) -> list[Draft]:
     """(channel, delivery) in order of channels, at most `groups` deliveries a message."""
     drafts: list[Draft] = []
@@ -162,8 +171,7 @@ def _grouped(
         if last and last.channel_id == channel_id and len(last.deliveries) < groups:
             last.deliveries.append(delivery_id)
             continue
-        day = (days or {}).get(channel_id)
-        drafts.append(Draft(channel_id, destinations[channel_id], [delivery_id], day))
+        drafts.append(Draft(channel_id, destinations[channel_id], [delivery_id]))
     return drafts
 
 
@@ -177,33 +185,53 @@ def _digests(batch: Batch) -> list[Draft]:
         timing.id: wish_of(timing)
         for timing in Timing.objects.filter(id__in={timing_id for *_, timing_id in due})
     }
-    # Whoever has left digests behind is told at once.
-    days = {c: last_digest(wishes[t], batch.now) for c, _, t in due if t in wishes}
+    at_once = [channel_id for channel_id, _, t in due if t not in wishes or not wishes[t].digest]
+    if at_once:
+        sql.rows(_LEFT_BEHIND, batch.parameters | {"channels": at_once})
+    wished = {channel_id: wishes[t] for channel_id, _, t in due if channel_id not in at_once}
+    rows = _closed(wished, batch)
+    drafts = _grouped(rows, {c: destination_id for c, destination_id, _ in due}, batch.groups)
+    quiet = {channel_id: batch.quiet.get(t) for channel_id, _, t in due}
+    for draft in drafts:
+        draft.digest_date = last_digest(wished[draft.channel_id], batch.now)
+        draft.waits_until = quiet[draft.channel_id]
+    return drafts
+
+
+def _closed(wishes: Mapping[int, Wish], batch: Batch) -> list[tuple[int, int]]:
+    """(channel, delivery) of the digests of these channels that nobody has composed."""
     closed = [
         {
-            "channel_id": c,
-            "local_date": days[c],
-            "closes_at": digest_at(wishes[t], days[c]),
-            "next_at": next_digest(wishes[t], batch.now),
+            "channel_id": channel_id,
+            "local_date": (day := last_digest(wish, batch.now)),
+            "closes_at": digest_at(wish, day),
+            "next_at": next_digest(wish, batch.now),
         }
-        for c, _, t in due
-        if t in wishes
+        for channel_id, wish in wishes.items()
     ]
-    parameters = batch.parameters | {"closed": json.dumps(closed, default=str)}
+    parameters = batch.parameters | {"closed": sql.as_json(closed)}
     rows = sql.rows(_OPEN_SLOTS, parameters)
     sql.rows(_TOO_LATE, parameters | {"taken": [delivery_id for _, delivery_id in rows]})
-    destinations = {channel_id: destination_id for channel_id, destination_id, _ in due}
-    return _grouped(rows, destinations, batch.groups, days)
+    return rows
 
 
-_DIGESTS_DUE = """
+# Not those whose address is yet to be confirmed: their news is about to be held.
+_DIGESTS_DUE = f"""
 SELECT c.id, c.destination_id, c.timing_id FROM (
     SELECT DISTINCT channel_id FROM deliveries
     WHERE state = 'pending' AND in_digest AND channel_kind = %(kind)s
       AND shard = ANY(%(shards)s) AND due_at <= %(now)s) d
-JOIN channels c ON c.id = d.channel_id AND c.disabled_at IS NULL
-JOIN destinations t ON t.id = c.destination_id AND coalesce(t.open_until <= %(now)s, true)
+JOIN channels c ON c.id = d.channel_id AND c.disabled_at IS NULL AND c.unconfirmed_since IS NULL
+JOIN destinations t ON t.id = c.destination_id AND NOT {IS_SPARED}
 ORDER BY c.id LIMIT %(limit)s
+"""  # noqa: S608 (no value comes from outside)
+# Of a channel that has no digest any more: promised while that was changed.
+_LEFT_BEHIND = """
+UPDATE deliveries SET in_digest = false, due_at = %(now)s
+WHERE state = 'pending' AND in_digest AND id IN (
+    SELECT id FROM deliveries WHERE channel_id = ANY(%(channels)s) AND channel_kind = %(kind)s
+        AND shard = ANY(%(shards)s) AND state = 'pending' AND in_digest
+    ORDER BY id FOR UPDATE)
 """
 _CLOSED = """jsonb_to_recordset(%(closed)s) AS s(channel_id bigint, local_date date,
     closes_at timestamptz, next_at timestamptz)"""
@@ -217,18 +245,23 @@ WITH mine AS (
     ORDER BY s.channel_id
     ON CONFLICT DO NOTHING
     RETURNING channel_id
+), taken AS MATERIALIZED (
+    SELECT d.channel_id, d.due_at, d.id FROM mine
+    JOIN {_CLOSED} ON s.channel_id = mine.channel_id
+    JOIN deliveries d ON d.channel_id = s.channel_id AND d.channel_kind = %(kind)s
+         AND d.shard = ANY(%(shards)s) AND d.state = 'pending' AND d.in_digest
+         AND d.due_at <= s.closes_at
+    ORDER BY d.id FOR UPDATE OF d  -- in one order everywhere
 )
-SELECT d.channel_id, d.id FROM mine
-JOIN {_CLOSED} ON s.channel_id = mine.channel_id
-JOIN deliveries d ON d.channel_id = s.channel_id AND d.channel_kind = %(kind)s
-     AND d.shard = ANY(%(shards)s) AND d.state = 'pending' AND d.in_digest
-     AND d.due_at <= s.closes_at
-ORDER BY d.channel_id, d.due_at, d.id FOR UPDATE OF d
+SELECT channel_id, id FROM taken ORDER BY channel_id, due_at, id
 """  # noqa: S608 (no value comes from outside)
 _TOO_LATE = f"""
-UPDATE deliveries d SET due_at = s.next_at FROM {_CLOSED}
-WHERE d.channel_id = s.channel_id AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
-  AND d.state = 'pending' AND d.in_digest AND d.due_at <= %(now)s AND NOT d.id = ANY(%(taken)s)
+UPDATE deliveries d SET due_at = late.next_at FROM (
+    SELECT d.id, s.next_at FROM deliveries d JOIN {_CLOSED} ON s.channel_id = d.channel_id
+    WHERE d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+      AND d.state = 'pending' AND d.in_digest AND d.due_at <= %(now)s AND NOT d.id = ANY(%(taken)s)
+    ORDER BY d.id FOR UPDATE OF d) late
+WHERE d.id = late.id AND d.state = 'pending'
 """  # noqa: S608
 
 
@@ -243,24 +276,34 @@ def put_off_quiet(*, kind: str, now: dt.datetime, shard: int | None = None) -> N
         "kind": kind,
         "now": now,
         "shards": shards_of(shard),
-        "quiet": json.dumps(rows, default=str),
+        "quiet": sql.as_json(rows),
     }
     for statement in (_PUT_OFF_PENDING, _PUT_OFF_DUE):
         sql.rows(statement, parameters)
 
 
 _QUIET = "jsonb_to_recordset(%(quiet)s) AS q(timing_id bigint, ends_at timestamptz)"
+# The request to confirm an address (all that it may be sent) comes while its owner waits for it.
+# In one order, as whoever locks several; what was frozen meanwhile is not touched.
 _PUT_OFF_PENDING = f"""
-UPDATE deliveries d SET due_at = q.ends_at
-FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
-WHERE d.channel_id = c.id AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
-  AND d.state = 'pending' AND NOT d.in_digest AND d.due_at <= %(now)s
+UPDATE deliveries d SET due_at = q.ends_at FROM (
+    SELECT d.id, q.ends_at
+    FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
+    JOIN deliveries d ON d.channel_id = c.id
+    WHERE c.unconfirmed_since IS NULL AND d.channel_kind = %(kind)s AND d.shard = ANY(%(shards)s)
+      AND d.state = 'pending' AND NOT d.in_digest AND d.due_at <= %(now)s
+    ORDER BY d.id FOR UPDATE OF d) q
+WHERE d.id = q.id AND d.state = 'pending'
 """  # noqa: S608 (no value comes from outside)
 _PUT_OFF_DUE = f"""
-UPDATE messages m SET next_attempt_at = q.ends_at
-FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
-WHERE m.channel_id = c.id AND m.channel_kind = %(kind)s AND m.shard = ANY(%(shards)s)
-  AND m.state = 'due' AND m.next_attempt_at <= %(now)s AND m.digest_date IS NULL
+UPDATE messages m SET next_attempt_at = q.ends_at FROM (
+    SELECT m.id, m.created_at, q.ends_at
+    FROM channels c JOIN {_QUIET} ON q.timing_id = c.timing_id
+    JOIN messages m ON m.channel_id = c.id
+    WHERE c.unconfirmed_since IS NULL AND m.channel_kind = %(kind)s AND m.shard = ANY(%(shards)s)
+      AND m.state = 'due' AND m.next_attempt_at <= %(now)s
+    ORDER BY m.id FOR UPDATE OF m) q
+WHERE m.id = q.id AND m.created_at = q.created_at AND m.state = 'due'
 """  # noqa: S608 (no value comes from outside)
 
 
@@ -271,21 +314,37 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         return []
     rows = [
         {
-            "wire_id": str(draft.wire_id),
+            "wire_id": draft.wire_id,
             "channel_id": draft.channel_id,
             "destination_id": draft.destination_id,
             "deliveries": draft.deliveries,
-            "digest_date": draft.digest_date.isoformat() if draft.digest_date else None,
+            "digest_date": draft.digest_date,
             "is_ours": draft.is_ours,
+            "due_at": draft.waits_until or batch.now,
         }
         for draft in drafts
     ]
-    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
-    return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
+    found = sql.rows(_INSERT, batch.parameters | {"drafts": sql.as_json(rows)})
+    drafted = {draft.wire_id: draft for draft in drafts if draft.is_ours}
+    return [
+        Claimed(
+            id=message_id,
+            wire_id=wire_id,
+            claim_no=1,
+            channel_id=drafted[wire_id].channel_id,
+            tries=0,
+            ambiguous=0,
+            created_at=batch.now,
+            refused_at=None,
+            digest_date=drafted[wire_id].digest_date,
+        )
+        for message_id, wire_id in found
+        if wire_id in drafted
+    ]
 
 
 _DRAFTS = """jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
-    destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean)"""
+    destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean, due_at timestamptz)"""
 _INSERT = f"""
 WITH new AS (
     INSERT INTO messages AS m (wire_id, channel_id, channel_kind, destination_id, digest_date,
@@ -294,14 +353,14 @@ WITH new AS (
     SELECT wire_id, channel_id, %(kind)s, destination_id, digest_date,
         CASE WHEN is_ours THEN 'sending' ELSE 'due' END, CASE WHEN is_ours THEN 1 ELSE 0 END,
         CASE WHEN is_ours THEN %(until)s::timestamptz END,
-        CASE WHEN NOT is_ours THEN %(now)s::timestamptz END, 0, 0, 0, %(now)s, '', ''
+        CASE WHEN NOT is_ours THEN due_at END, 0, 0, 0, %(now)s, '', ''
     FROM {_DRAFTS}
-    RETURNING {CLAIMED}, m.state
+    RETURNING m.id, m.wire_id, m.created_at
 ), composed AS (
     UPDATE deliveries d SET state = 'composed', message_id = new.id, message_at = new.created_at
     FROM {_DRAFTS} JOIN new ON new.wire_id = n.wire_id
     CROSS JOIN LATERAL unnest(n.deliveries) AS each(id)
     WHERE d.id = each.id AND d.state = 'pending'
 )
-SELECT * FROM new
+SELECT id, wire_id::text FROM new
 """  # noqa: S608 (column names of ours)

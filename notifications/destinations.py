@@ -6,33 +6,39 @@ with success and with time: a host in trouble is not kept there by our retries.
 """
 
 import datetime as dt
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from notifications.channels.base import Outcome, Verdict
 from notifications.models.channel import RETRY_CREDIT
 from stalkerr import sql
 
-AT_ONCE = 32  # under way to one destination, over all workers
+AT_ONCE = 32  # claimed for one destination at a time, over all workers
+PROVEN_AT_ONCE = 512  # for one that has answered lately
+PROVEN_FOR = dt.timedelta(minutes=5)
 BREAKER_AFTER = 5
 BREAKER_FIRST = dt.timedelta(minutes=1)
 BREAKER_LONGEST = dt.timedelta(hours=1)
 CREDIT_EVERY = dt.timedelta(seconds=15)  # a failed retry's worth comes back by itself
 CREDIT_OF_SUCCESS = 0.1
 
+# -- what a statement asks of a destination `t` at `now` ----------------------------------------
+IS_SPARED = "coalesce(t.open_until > %(now)s, false)"
+_UNDER_WAY = "FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'"
+# How many more messages it takes: of one in trouble, a single one finds out how things are.
+ROOM = f"""(CASE WHEN {IS_SPARED} THEN 0 WHEN t.failures >= {BREAKER_AFTER} THEN 1
+    WHEN t.failures = 0 AND t.answered_at > %(now)s - interval '{PROVEN_FOR.total_seconds()} seconds'
+    THEN {PROVEN_AT_ONCE} ELSE {AT_ONCE} END
+    - (SELECT count(*) {_UNDER_WAY}))"""
+_CREDIT = f"""least({RETRY_CREDIT}, t.retry_credit + coalesce(
+    extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})"""
+# How many more retries it may cost: those under way may all fail.
+RETRIES = f"""(floor({_CREDIT}) - (SELECT count(*) {_UNDER_WAY} AND m.tries > 0))"""
+
 # In one order everywhere; whoever refers to it (a new message) does not wait for us.
 _LOCK = "SELECT FROM destinations WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 # A statement of its own: what others did while we waited for the lock is counted.
-_ROOMS = f"""
-SELECT t.id,
-    CASE WHEN t.open_until > %(now)s THEN 0
-         WHEN t.failures >= {BREAKER_AFTER} THEN 1 ELSE {AT_ONCE} END
-    - (SELECT count(*) FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'),
-    floor(least({RETRY_CREDIT}, t.retry_credit + coalesce(
-        extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()}))
-FROM destinations t WHERE t.id = ANY(%(ids)s)
-"""  # noqa: S608 (numbers of ours)
+_ROOMS = f"SELECT t.id, {ROOM}, {RETRIES} FROM destinations t WHERE t.id = ANY(%(ids)s)"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,81 +62,54 @@ def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """What one attempt told of a channel's destination."""
-
-    channel_id: int
-    outcome: Outcome
-    state: str  # of its message now
-    is_retry: bool
-
-
-def note_contacts(contacts: Sequence[Contact], *, now: dt.datetime) -> None:
-    """Count for metrics, open or close the breakers, and keep the retry budgets."""
-    if contacts:
-        rows = [_row(each) for each in contacts]
-        sql.rows(
-            _NOTE,
-            {
-                "contacts": json.dumps(rows),
-                "now": now,
-                "first": BREAKER_FIRST,
-                "longest": BREAKER_LONGEST,
-            },
-        )
-
-
-_NOTE = f"""
-WITH contacts AS (
-    SELECT c.destination_id, count(*) FILTER (WHERE n.state = 'sent') AS sent,
-           count(*) FILTER (WHERE n.state = 'failed') AS failed, bool_or(n.answered) AS answered,
-           count(*) AS contacts, max(n.wait_s) AS wait_s, sum(n.credit) AS credit
-    FROM jsonb_to_recordset(%(contacts)s) AS n(channel_id bigint, state text, answered boolean,
-         wait_s float, credit float)
-    JOIN channels c ON c.id = n.channel_id GROUP BY c.destination_id
-), locked AS MATERIALIZED (
+# A breaker that tripped closes with the first answer; what was asked for by Retry-After stays.
+# Beside a statement whose CTE `results` says of each attempt which channel it was for and what
+# came of it, and `done` which of them counted: counts for metrics, breakers, retry budgets.
+NOTE_CONTACTS = f"""
+contacts AS (
+    SELECT c.destination_id, count(*) FILTER (WHERE r.state = 'sent') AS sent,
+           count(*) FILTER (WHERE r.state = 'failed') AS failed, bool_or(r.answered) AS answered,
+           count(*) FILTER (WHERE r.was_made) AS contacts, max(r.wait_s) AS wait_s,
+           sum(r.credit) AS credit
+    FROM results r JOIN done ON done.id = r.id JOIN channels c ON c.id = r.channel_id
+    GROUP BY c.destination_id
+), places AS MATERIALIZED (
     SELECT t.id, c.sent, c.failed, c.wait_s, c.answered,
            CASE WHEN c.answered THEN 0 ELSE t.failures + c.contacts END AS failures,
-           coalesce(t.open_until > %(now)s, false) AS is_open,
-           least({RETRY_CREDIT}, greatest(0, c.credit + t.retry_credit + coalesce(
-               extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})) AS credit
+           NOT c.answered AND c.contacts > 0 AND t.failures + c.contacts >= {BREAKER_AFTER} AND NOT {IS_SPARED} AS trips,
+           least({RETRY_CREDIT}, greatest(0, c.credit + {_CREDIT})) AS credit
     FROM destinations t JOIN contacts c ON c.destination_id = t.id
     ORDER BY t.id FOR NO KEY UPDATE OF t
-)
-UPDATE destinations t SET failures = l.failures,
-    sent_total = t.sent_total + l.sent, failed_total = t.failed_total + l.failed,
-    retry_credit = l.credit, credited_at = %(now)s,
-    trips = CASE WHEN l.answered THEN 0
-                 WHEN l.failures >= {BREAKER_AFTER} AND NOT l.is_open THEN t.trips + 1
-                 ELSE t.trips END,
-    open_until = CASE
-        WHEN l.wait_s > 0 THEN greatest(t.open_until, %(now)s + make_interval(secs => l.wait_s))
-        WHEN l.answered THEN NULL
-        WHEN l.failures >= {BREAKER_AFTER} AND NOT l.is_open
-            THEN %(now)s + least(%(longest)s, %(first)s * power(2, least(t.trips, 10)))
-        ELSE t.open_until
-    END
-FROM locked l WHERE t.id = l.id
-"""  # noqa: S608 (numbers of ours)
+), noted AS (
+    UPDATE destinations t SET failures = p.failures,
+        sent_total = t.sent_total + p.sent, failed_total = t.failed_total + p.failed,
+        retry_credit = p.credit, credited_at = %(now)s,
+        answered_at = CASE WHEN p.answered THEN %(now)s ELSE t.answered_at END,
+        trips = CASE WHEN p.answered THEN 0 WHEN p.trips THEN t.trips + 1 ELSE t.trips END,
+        open_until = greatest(
+            CASE WHEN NOT (p.answered AND t.trips > 0) THEN t.open_until END,
+            CASE WHEN p.wait_s > 0 THEN %(now)s + make_interval(secs => p.wait_s) END,
+            CASE WHEN p.trips THEN %(now)s + least(
+                interval '{BREAKER_LONGEST.total_seconds()} seconds',
+                interval '{BREAKER_FIRST.total_seconds()} seconds' * power(2, least(t.trips, 10)))
+            END)
+    FROM places p WHERE t.id = p.id
+)"""  # noqa: S608 (numbers of ours)
 
 
-def _row(contact: Contact) -> dict[str, object]:
-    outcome = contact.outcome
-    wait = outcome.retry_after
-    credit = CREDIT_OF_SUCCESS if outcome.verdict is Verdict.ACCEPTED else 0.0
-    if contact.is_retry and outcome.costs_try and outcome.verdict is not Verdict.ACCEPTED:
-        credit = -1.0
-    return {
-        "channel_id": contact.channel_id,
-        "state": contact.state,
-        "answered": _is_answered(outcome),
-        "wait_s": wait.total_seconds() if wait else 0,
-        "credit": credit,
-    }
+def wait_of(outcome: Outcome) -> float:
+    """Seconds of peace that the other side asked for."""
+    return outcome.retry_after.total_seconds() if outcome.retry_after else 0.0
 
 
-def _is_answered(outcome: Outcome) -> bool:
+def credit_of(outcome: Outcome, *, is_retry: bool) -> float:
+    """What an attempt that was made adds to the retry budget."""
+    if outcome.verdict is Verdict.ACCEPTED:
+        return CREDIT_OF_SUCCESS
+    return -1.0 if is_retry and outcome.costs_try else 0.0
+
+
+def is_answered(outcome: Outcome) -> bool:
     """Whether somebody is there: a yes, a clear no, or a complaint about this one message."""
     clear = outcome.verdict in (Verdict.ACCEPTED, Verdict.REFUSED)
     return clear or (outcome.status is not None and 400 <= outcome.status < 500)

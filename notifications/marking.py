@@ -24,9 +24,11 @@ def mark_work(*, user: User, audiobook: Audiobook, kind: str, now: dt.datetime) 
             user=user, work_id=work, defaults={"kind": kind, "created_at": now}
         )
         _look_again(user, work, now)
-        Delivery.objects.filter(
+        promised = Delivery.objects.select_for_update(of=("self",)).filter(
             user=user, event__audiobook__work_id=work, state__in=Delivery.REVOCABLE
-        ).update(state=Delivery.State.CANCELLED)
+        )
+        ids = [delivery.id for delivery in promised.order_by("id")]
+        Delivery.objects.filter(id__in=ids).update(state=Delivery.State.CANCELLED)
     return mark
 
 

@@ -146,6 +146,7 @@ _REMEMBER = """
 INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at)
 SELECT a.work_id, d.channel_id, NULL::bigint, e.kind,
        CASE e.kind WHEN 'date_moved' THEN e.new_date::text
+                   WHEN 'reminder' THEN e.new_date || ' -' || e.days_before
                    WHEN 'announced' THEN '' WHEN 'out_now' THEN '' ELSE e.revision::text END,
        e.id, d.created_at
 FROM audiobooks a

@@ -4,13 +4,11 @@
 """
 
 import datetime as dt
-import json
-import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
 
-from notifications.destinations import lock_rooms
+from notifications.destinations import RETRIES, ROOM, lock_rooms
 from notifications.models import SHARDS
 from stalkerr import sql
 
@@ -20,7 +18,7 @@ MAX_LOST_LEASES = 5
 _DESTINATIONS = 100  # looked at for a batch
 
 CLAIMED = (
-    "m.id, m.wire_id, m.claim_no, m.channel_id, m.tries, m.ambiguous, m.created_at, m.refused_at,"
+    "m.id, m.wire_id::text, m.claim_no, m.channel_id, m.tries, m.ambiguous, m.created_at, m.refused_at,"
     " m.digest_date"
 )
 
@@ -30,7 +28,7 @@ class Claimed:
     """A message that the caller alone may send while its lease lasts."""
 
     id: int
-    wire_id: uuid.UUID
+    wire_id: str
     claim_no: int
     channel_id: int
     tries: int
@@ -48,7 +46,10 @@ def shards_of(shard: int | None) -> list[int]:
 def claim_due(
     *, kind: str, limit: int, now: dt.datetime, lease: dt.timedelta, shard: int | None = None
 ) -> list[Claimed]:
-    """Claim messages to be tried again, and those whose sender vanished."""
+    """Claim messages to be tried again, and those whose sender vanished.
+
+    These come back by the same door: into a destination that is spared nobody goes.
+    """
     parameters = {
         "kind": kind,
         "shards": shards_of(shard),
@@ -59,15 +60,14 @@ def claim_due(
         "destinations": _DESTINATIONS,
     }
     with transaction.atomic():
-        rows = sql.rows(_RECLAIM, parameters)
+        sql.rows(_LET_GO, parameters)
         due = [destination_id for (destination_id,) in sql.rows(_DUE, parameters)]
+        most = PER_DESTINATION if len(due) > 1 else limit
         rooms = [
-            {"destination_id": destination_id, "room": min(room.retries, PER_DESTINATION)}
+            {"destination_id": destination_id, "room": min(room.retries, most)}
             for destination_id, room in lock_rooms(due, now=now).items()
         ]
-        if rooms and len(rows) < limit:
-            claim = {"limit": limit - len(rows), "rooms": json.dumps(rooms)}
-            rows += sql.rows(_CLAIM, parameters | claim)
+        rows = sql.rows(_CLAIM, parameters | {"rooms": sql.as_json(rooms)}) if rooms else []
     return [Claimed(*row) for row in rows]
 
 
@@ -83,18 +83,19 @@ def bury_lost(*, now: dt.datetime) -> int:
     )
 
 
-_RECLAIM = f"""
-UPDATE messages m SET claim_no = claim_no + 1, lost_leases = lost_leases + 1,
-    lease_expires_at = %(until)s
-WHERE (id, created_at) IN (
+_LET_GO = """
+UPDATE messages m SET lost_leases = lost_leases + 1, lease_expires_at = NULL,
+    state = CASE WHEN c.disabled_at IS NULL THEN 'due' ELSE 'held' END,
+    next_attempt_at = CASE WHEN c.disabled_at IS NULL THEN m.lease_expires_at END
+FROM channels c
+WHERE c.id = m.channel_id AND (m.id, m.created_at) IN (
     SELECT id, created_at FROM messages
     WHERE state = 'sending' AND lease_expires_at < %(now)s AND channel_kind = %(kind)s
       AND shard = ANY(%(shards)s) AND lost_leases < %(lost)s
     ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-RETURNING {CLAIMED}
-"""  # noqa: S608 (column names of ours)
+"""
 # A loose scan: from one destination to the next, however much is due to each.
-_DUE = """
+_DUE = f"""
 WITH RECURSIVE due AS (
     (SELECT shard, destination_id FROM messages
      WHERE state = 'due' AND channel_kind = %(kind)s AND shard = ANY(%(shards)s)
@@ -108,13 +109,13 @@ WITH RECURSIVE due AS (
 )
 SELECT t.id FROM due d CROSS JOIN LATERAL (
     SELECT t.id FROM destinations t
-    WHERE t.id = d.destination_id AND coalesce(t.open_until <= %(now)s, true)
+    WHERE t.id = d.destination_id AND {ROOM} > 0 AND {RETRIES} > 0
       AND EXISTS (SELECT FROM messages m WHERE m.state = 'due' AND m.channel_kind = %(kind)s
                   AND m.shard = d.shard AND m.destination_id = t.id
                   AND m.next_attempt_at <= %(now)s)
     OFFSET 0) t
 LIMIT %(destinations)s
-"""
+"""  # noqa: S608 (numbers of ours)
 _CLAIM = f"""
 WITH mine AS MATERIALIZED (
     SELECT n.id, n.created_at

@@ -18,38 +18,18 @@ from stalkerr.locks import lock
 PROMISES = "promises"
 
 
-def fan_out(*, event_id: int, now: dt.datetime, chunk: int) -> bool:
-    """Promise an event to the next `chunk` candidates; returns whether it is finished.
-
-    How far it got is kept on the event's own row, moved in the transaction that inserts the
-    deliveries: whoever dies half-way, the next caller goes on exactly there. What is older of the
-    same audiobook goes first, or a date that has moved on would be heard last.
-    """
-    with transaction.atomic():
-        lock(PROMISES, shared=True)
-        untold = ReleaseEvent.objects.unprocessed()
-        event = (
-            untold.select_for_update(of=("self",))
-            .select_related("audiobook")
-            .filter(audiobook__events=event_id, id__lte=event_id)
-            .first()
-        )
-        if event is None:  # or somebody else has just finished the older one
-            return not untold.filter(id=event_id).exists()
-        through = _promise_each([event], now=now, chunk=chunk)
-        return through == {event_id: ALL_USERS}
-
-
 def has_untold() -> bool:
     """Whether there is news that has not been promised to everybody yet."""
     return ReleaseEvent.objects.unprocessed().exists()
 
 
 def fan_out_due(*, now: dt.datetime, limit: int, chunk: int) -> int:
-    """Promise the oldest untold news of up to `limit` audiobooks, all in one statement.
+    """Promise the oldest untold news of up to `limit` works, all in one statement.
 
-    What has more than `chunk` candidates gets as far as that. Returns how many events were
-    promised: 0 says that nothing is left, or that others are at what is.
+    One of a work at a time, the oldest: what a second edition repeats is told by the first, and a
+    date that has moved on is not heard last. What has more than `chunk` candidates gets as far as
+    that. Returns how many events had their turn: 0 says that nothing is left, or that others are
+    at what is.
     """
     with transaction.atomic():
         lock(PROMISES, shared=True)
@@ -60,22 +40,21 @@ def fan_out_due(*, now: dt.datetime, limit: int, chunk: int) -> int:
             .alias(
                 older=Exists(
                     ReleaseEvent.objects.unprocessed().filter(
-                        audiobook=OuterRef("audiobook"), id__lt=OuterRef("id")
+                        audiobook__work=OuterRef("audiobook__work"), id__lt=OuterRef("id")
                     )
                 )
             )
             .filter(older=False)
             .defer("audiobook__metadata", "audiobook__search_vector", "audiobook__summary")[:limit]
         )
-        return len(_promise_each(events, now=now, chunk=chunk)) if events else 0
+        return _promise_each(events, now=now, chunk=chunk) if events else 0
 
 
-def _promise_each(
-    events: Iterable[ReleaseEvent], *, now: dt.datetime, chunk: int
-) -> dict[int, int]:
-    """Promise events of different audiobooks to their next candidates, `chunk` in all.
+def _promise_each(events: Iterable[ReleaseEvent], *, now: dt.datetime, chunk: int) -> int:
+    """Promise events of different works to their next candidates, `chunk` in all.
 
-    Returns how far each of those got that had their turn.
+    Returns how many had their turn. How far each got is kept on its own row, moved in the
+    transaction that inserts the deliveries: whoever dies half-way, the next caller goes on there.
     """
     untold = [Range(matcher(event), event.fanned_through) for event in events]
     ranges = chunked(untold, rows=chunk)
@@ -95,13 +74,16 @@ def _promise_each(
             "now": now,
         },
     )
-    return through
+    return len(through)
 
 
 def fan_out_again(*, now: dt.datetime, limit: int) -> int:
     """Run the fan-out once more for users to whom something was given back; returns how many."""
+    if not Refan.objects.exists():
+        return 0
     with transaction.atomic():
-        lock(PROMISES, shared=True)
+        # Alone: its many statements and the one of a chunk could wait for each other in a ring.
+        lock(PROMISES)
         again = list(
             Refan.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("event__audiobook")
@@ -119,6 +101,7 @@ def fan_out_again(*, now: dt.datetime, limit: int) -> int:
 def fan_out_notices(*, now: dt.datetime) -> int:
     """Promise what the system has to say to its readers' enabled channels; returns how many."""
     with transaction.atomic():
+        lock(PROMISES, shared=True)  # a channel that has to be confirmed anew waits for it
         return sql.count(
             """
             WITH new AS (
@@ -223,63 +206,77 @@ def _give_back(delivery: Delivery) -> None:
     )
 
 
-def disable_channel(*, channel: Channel, reason: str, now: dt.datetime) -> None:
-    """Stop sending there; what is promised or due is held for when it is enabled again."""
+def lock_channels(ids: Iterable[int]) -> list[Channel]:
+    """These channels, nobody else's to change until the commit: taken before PROMISES, in one order.
+
+    What refers to them may still be added.
+    """
+    rows = Channel.objects.select_for_update(no_key=True).filter(id__in=list(ids))
+    return list(rows.order_by("id"))
+
+
+def disable_channel(*, channel: Channel, reason: str, now: dt.datetime) -> bool:
+    """Stop sending there; what is promised or due is held for when it is enabled again.
+
+    Returns whether it was enabled: one that is disabled keeps its reason.
+    """
     with transaction.atomic():
-        Channel.objects.filter(id=channel.id).update(disabled_at=now, disabled_reason=reason)
-        hold(channel_ids=[channel.id])
+        enabled = Channel.objects.enabled().filter(id=channel.id)
+        is_first = bool(enabled.update(disabled_at=now, disabled_reason=reason))
+        if is_first:
+            hold(channel_ids=[channel.id])
+    return is_first
 
 
-def hold(*, channel_ids: list[int]) -> None:
-    """Hold what waits for these channels (each already marked as disabled)."""
-    Delivery.objects.filter(channel_id__in=channel_ids, state=Delivery.State.PENDING).update(
-        state=Delivery.State.HELD
-    )
-    Message.objects.filter(channel_id__in=channel_ids, state=Message.State.DUE).update(
-        state=Message.State.HELD, next_attempt_at=None
-    )
+def hold(*, channel_ids: list[int]) -> int:
+    """Hold what waits for these channels (each already marked as disabled); returns how much."""
+    if not channel_ids:
+        return 0
+    statements = (_HOLD_DELIVERIES, _HOLD_MESSAGES)
+    return sum(sql.count(each, {"channels": channel_ids}) for each in statements)
 
 
 def hold_strays(*, now: dt.datetime) -> int:
-    """Hold what a fan-out promised in the moment in which its channel was disabled."""
-    disabled = Channel.objects.filter(disabled_at__gt=now - dt.timedelta(days=1))
-    strays = Delivery.objects.filter(channel__in=disabled, state=Delivery.State.PENDING)
-    return strays.update(state=Delivery.State.HELD)
+    """Hold what was promised, or came to be due, in the moment in which its channel was disabled.
+
+    So also what was promised to an address that is yet to be confirmed, but for what asks for that.
+    Returns how much.
+    """
+    since = now - dt.timedelta(days=1)
+    disabled = list(Channel.objects.filter(disabled_at__gt=since).values_list("id", flat=True))
+    return hold(channel_ids=disabled) + sql.count(_HOLD_UNCONFIRMED, {"since": since})
+
+
+# What somebody is at is left to hold_strays: whoever composes waits for a destination that may be
+# ours by now.
+_HOLD_DELIVERIES = """
+UPDATE deliveries SET state = 'held' WHERE state = 'pending' AND id IN (
+    SELECT id FROM deliveries WHERE channel_id = ANY(%(channels)s) AND state = 'pending'
+    FOR UPDATE SKIP LOCKED)
+"""
+_HOLD_MESSAGES = """
+UPDATE messages SET state = 'held', next_attempt_at = NULL WHERE state = 'due' AND id IN (
+    SELECT id FROM messages WHERE channel_id = ANY(%(channels)s) AND state = 'due'
+    FOR UPDATE SKIP LOCKED)
+"""
+_HOLD_UNCONFIRMED = """
+UPDATE deliveries SET state = 'held' WHERE state = 'pending' AND id IN (
+    SELECT d.id FROM channels c JOIN deliveries d ON d.channel_id = c.id
+    WHERE c.unconfirmed_since > %(since)s AND d.state = 'pending' AND d.notice_id IS NULL
+    FOR UPDATE OF d SKIP LOCKED)
+"""
 
 
 def enable_channel(*, channel: Channel) -> None:
-    """Send there again from now on; what was held stays held until it is replayed."""
-    Channel.objects.filter(id=channel.id).update(disabled_at=None, disabled_reason="")
+    """Send there again from now on; what was held stays held until it is replayed.
 
-
-def replay_held(*, channel: Channel, now: dt.datetime) -> int:
-    """Send what was held for an enabled channel; returns how much."""
-    with transaction.atomic():
-        promised = Delivery.objects.filter(channel=channel, state=Delivery.State.HELD).update(
-            state=Delivery.State.PENDING, due_at=now
-        )
-        due = Message.objects.filter(channel=channel, state=Message.State.HELD).update(
-            state=Message.State.DUE, next_attempt_at=now
-        )
-        return promised + due
-
-
-def resend_failed(*, message_ids: Iterable[int], now: dt.datetime) -> int:
-    """Try failed messages of enabled channels once more from the start; returns how many.
-
-    They keep their wire id: a receiver that did get the first copy may drop this one.
+    An address that was never confirmed still waits for that.
     """
-    return Message.objects.filter(
-        id__in=list(message_ids), state=Message.State.FAILED, channel__disabled_at=None
-    ).update(
-        state=Message.State.DUE,
-        next_attempt_at=now,
-        finalized_at=None,
-        tries=0,
-        ambiguous=0,
-        lost_leases=0,
-        refused_at=None,
-    )
+    with transaction.atomic():
+        lock_channels([channel.id])
+        # After every chunk that saw it disabled: what they held is there to be replayed.
+        lock(PROMISES)
+        Channel.objects.filter(id=channel.id).update(disabled_at=None, disabled_reason="")
 
 
 def drop_held(*, before: dt.datetime, now: dt.datetime) -> int:

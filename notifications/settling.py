@@ -5,8 +5,8 @@ the caller's own number; what comes back are the messages for which that was tru
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from django.db import transaction
 
 from accounts.services import notify
 from notifications.channels.base import Outcome
-from notifications.destinations import Contact, note_contacts
+from notifications.destinations import NOTE_CONTACTS, credit_of, is_answered, wait_of
+from notifications.links import CONFIRM
 from notifications.models import Channel
 from notifications.retry import Decision
 from notifications.sending import Claimed
@@ -31,6 +32,7 @@ class Settled:
     decision: Decision
     started_at: dt.datetime
     duration: dt.timedelta
+    was_made: bool = True  # False where we never got so far as to ask the other side
 
 
 def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
@@ -38,83 +40,90 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
 
     A sender that lost its lease changes nothing: its message belongs to another by then.
     """
-    with transaction.atomic():
-        rows = sql.rows(
-            _SETTLE, {"results": json.dumps([_result(each) for each in settled]), "now": now}
-        )
-        kept = {message_id for (message_id,) in rows}
-        mine = [each for each in settled if each.message.id in kept]
-        note_contacts([_contact(each) for each in mine], now=now)
-        _disable_refused(mine, now)
+    refused = [each for each in settled if each.decision.disable_channel]
+    with transaction.atomic() if refused else nullcontext():  # one statement needs none
+        results = sql.as_json([_result(each) for each in settled])
+        found = sql.rows(_SETTLE, {"results": results, "now": now})
+        kept = {message_id for (message_id,) in found}
+        _disable_refused([each for each in refused if each.message.id in kept], now)
     return kept
 
 
 # Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
 # FOR SHARE: two that both have to disable one would wait for each other.
-_SETTLE = """
+_LOCKED = """locked AS MATERIALIZED (
+    SELECT id, disabled_at IS NOT NULL AS is_disabled, unconfirmed_since IS NOT NULL AS is_unconfirmed
+    FROM channels WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
+)"""
+# An address that has to be confirmed (again) is sent the request to do so, and nothing else.
+_IS_HELD = f"""
+    CASE WHEN c.is_disabled THEN true WHEN c.is_unconfirmed THEN EXISTS (
+        SELECT FROM deliveries d LEFT JOIN accounts_notice n ON n.id = d.notice_id
+        WHERE d.message_id = r.id AND NOT coalesce(starts_with(n.dedupe_key, '{CONFIRM}:'), false))
+    ELSE false END
+"""
+_SETTLE = f"""
 WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
         claim_no int, channel_id bigint, state text, tries int, ambiguous int,
         refused_at timestamptz, reason text, next_attempt_at timestamptz, remote_id text,
-        verdict text, status int, detail text, started_at timestamptz, duration_ms int)
-), locked AS MATERIALIZED (
-    SELECT id, disabled_at IS NOT NULL AS is_disabled FROM channels
-    WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
+        verdict text, status int, detail text, started_at timestamptz, duration_ms int,
+        answered boolean, was_made boolean, wait_s float, credit float)
+), {_LOCKED}, ends AS (
+    SELECT r.id, CASE WHEN r.state = 'due' AND {_IS_HELD} THEN 'held' ELSE r.state END AS state
+    FROM results r JOIN locked c ON c.id = r.channel_id
 ), done AS (
     UPDATE messages m SET
-        state = CASE WHEN r.state = 'due' AND c.is_disabled THEN 'held' ELSE r.state END,
-        next_attempt_at = CASE WHEN r.state = 'due' AND NOT c.is_disabled THEN r.next_attempt_at END,
+        state = e.state,
+        next_attempt_at = CASE WHEN e.state = 'due' THEN r.next_attempt_at END,
         finalized_at = CASE WHEN r.state IN ('sent', 'failed') THEN %(now)s END,
         lease_expires_at = NULL, tries = r.tries, ambiguous = r.ambiguous,
         refused_at = r.refused_at, reason = r.reason, remote_id = r.remote_id
-    FROM results r JOIN locked c ON c.id = r.channel_id
+    FROM results r JOIN ends e ON e.id = r.id
     WHERE m.id = r.id AND m.created_at = r.created_at
       AND m.state = 'sending' AND m.claim_no = r.claim_no
     RETURNING m.id
-)
-INSERT INTO attempts (message_id, message_at, claim_no, verdict, status, detail, started_at,
-                      duration_ms)
-SELECT r.id, r.created_at, r.claim_no, r.verdict, r.status, r.detail, r.started_at, r.duration_ms
-FROM results r JOIN done ON done.id = r.id
-ON CONFLICT DO NOTHING
-RETURNING message_id
-"""
+), logged AS (
+    INSERT INTO attempts (message_id, message_at, claim_no, verdict, status, detail, started_at,
+                          duration_ms)
+    SELECT r.id, r.created_at, r.claim_no, r.verdict, r.status, r.detail, r.started_at,
+           r.duration_ms
+    FROM results r JOIN done ON done.id = r.id
+    ON CONFLICT DO NOTHING
+), {NOTE_CONTACTS}
+SELECT id FROM done
+"""  # noqa: S608 (numbers of ours)
 
 
 def _result(each: Settled) -> dict[str, Any]:
-    decision, outcome = each.decision, each.outcome
+    message, outcome, decision = each.message, each.outcome, each.decision
     return {
-        "id": each.message.id,
-        "created_at": _text(each.message.created_at),
-        "claim_no": each.message.claim_no,
-        "channel_id": each.message.channel_id,
+        "id": message.id,
+        "created_at": message.created_at,
+        "claim_no": message.claim_no,
+        "channel_id": message.channel_id,
         "state": decision.state,
         "tries": decision.tries,
         "ambiguous": decision.ambiguous,
-        "refused_at": _text(decision.refused_at),
+        "refused_at": decision.refused_at,
         "reason": decision.reason,
-        "next_attempt_at": _text(decision.next_attempt_at),
+        "next_attempt_at": decision.next_attempt_at,
         "remote_id": outcome.remote_id,
         "verdict": outcome.verdict.value,
         "status": outcome.status,
         "detail": outcome.detail,
-        "started_at": _text(each.started_at),
+        "started_at": each.started_at,
         "duration_ms": int(each.duration.total_seconds() * 1000),
+        "answered": each.was_made and is_answered(outcome),
+        "was_made": each.was_made,
+        "wait_s": wait_of(outcome),
+        "credit": credit_of(outcome, is_retry=message.tries > 0) if each.was_made else 0.0,
     }
-
-
-def _text(moment: dt.datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def _contact(each: Settled) -> Contact:
-    is_retry = each.message.claim_no > 1
-    return Contact(each.message.channel_id, each.outcome, each.decision.state, is_retry)
 
 
 def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
     """An address that refused for good is not asked again; its owner hears of it elsewhere."""
-    refused = {each.message.channel_id: each for each in settled if each.decision.disable_channel}
+    refused = {each.message.channel_id: each for each in settled}
     if not refused:
         return
     for channel in Channel.objects.enabled().filter(id__in=refused).order_by("id"):
@@ -132,25 +141,35 @@ def _disable_refused(settled: Iterable[Settled], now: dt.datetime) -> None:
 
 
 def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None:
-    """Give claimed messages back whose turn has not come: no attempt was made, no try is spent."""
+    """Give claimed messages back whose turn has not come: no attempt was made, no try is spent.
+
+    What its channel does not hear any more is held.
+    """
     rows = [
         {
             "id": message.id,
-            "created_at": _text(message.created_at),
+            "created_at": message.created_at,
             "claim_no": message.claim_no,
-            "next_attempt_at": _text(now + wait),
+            "channel_id": message.channel_id,
+            "next_attempt_at": now + wait,
         }
         for message, wait in waits.items()
     ]
     if rows:
-        sql.rows(
-            """
-            UPDATE messages m SET state = 'due', lease_expires_at = NULL,
-                next_attempt_at = r.next_attempt_at
-            FROM jsonb_to_recordset(%s) AS r(id bigint, created_at timestamptz, claim_no int,
-                 next_attempt_at timestamptz)
-            WHERE m.id = r.id AND m.created_at = r.created_at
-              AND m.state = 'sending' AND m.claim_no = r.claim_no
-            """,
-            [json.dumps(rows)],
-        )
+        sql.rows(_PUT_BACK, {"results": sql.as_json(rows)})
+
+
+_PUT_BACK = f"""
+WITH results AS (
+    SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
+        claim_no int, channel_id bigint, next_attempt_at timestamptz)
+), {_LOCKED}, ends AS (
+    SELECT r.id, {_IS_HELD} AS is_held FROM results r JOIN locked c ON c.id = r.channel_id
+)
+UPDATE messages m SET state = CASE WHEN e.is_held THEN 'held' ELSE 'due' END,
+    next_attempt_at = CASE WHEN NOT e.is_held THEN r.next_attempt_at END,
+    lease_expires_at = NULL
+FROM results r JOIN ends e ON e.id = r.id
+WHERE m.id = r.id AND m.created_at = r.created_at
+  AND m.state = 'sending' AND m.claim_no = r.claim_no
+"""  # noqa: S608 (no value comes from outside)

@@ -1,9 +1,11 @@
 """Turns at providers that say how fast they may be asked: shared buckets, over all workers.
 
-A bucket is one moment in Redis (the generic cell rate algorithm): when all its turns are back.
-Buckets that are lost are full ones; the provider's own 429 is the second wall.
+A bucket holds its last turns, each the moment at which a message goes out: in whatever span one
+looks at there are no more than its count. Buckets that are lost are full ones; the provider's own
+429 is the second wall.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -19,22 +21,30 @@ TIMEOUT: Final = 1.0  # seconds
 
 _log = structlog.get_logger(__name__)
 
-# KEYS: the buckets of one message. ARGV: the longest wait, then count and span of each, in ms.
-# Returns the wait; a turn is taken of every bucket if it is not too long, else of none.
+# KEYS: the buckets of one message. ARGV: the message, the longest wait, then count and span of each
+# bucket; in ms. Returns the wait until the first moment at which all buckets have a turn left in
+# every span around it; it is taken of every bucket if that is not too long, else of none.
 _TAKE = """
 local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
-local wait, full_at = 0, {}
-for i, key in ipairs(KEYS) do
-  local count, span = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  full_at[i] = math.max(tonumber(redis.call('GET', key) or now), now) + span / count
-  wait = math.max(wait, full_at[i] - now - span)
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local longest, at, i = tonumber(ARGV[2]), now, 1
+while i <= #KEYS do
+  local count, span = tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2])
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - span)
+  local near = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. (at - span), '(' .. (at + span),
+                          'WITHSCORES', 'LIMIT', 0, count)
+  if #near < 2 * count then
+    i = i + 1
+  else  -- not before the first of these is a span away; and all buckets are asked anew
+    at, i = tonumber(near[2]) + span, 1
+  end
 end
-if wait > tonumber(ARGV[1]) then return tostring(wait) end
+if at - now > longest then return at - now end
 for i, key in ipairs(KEYS) do
-  redis.call('SET', key, tostring(full_at[i]), 'PX', math.ceil(full_at[i] - now) + 1)
+  redis.call('ZADD', key, at, ARGV[1])
+  redis.call('PEXPIRE', key, longest + tonumber(ARGV[2 * i + 2]))
 end
-return tostring(wait)
+return at - now
 """
 
 
@@ -55,7 +65,7 @@ def take_turns(messages: Sequence[Mapping[str, Pace]], *, longest: float) -> lis
             number for pace in buckets.values() for number in (pace.count, int(pace.seconds * 1000))
         ]
         keys = [f"{PREFIX}{name}" for name in buckets]
-        pipeline.eval(_TAKE, len(keys), *keys, int(longest * 1000), *numbers)
+        pipeline.eval(_TAKE, len(keys), *keys, uuid.uuid4().hex, int(longest * 1000), *numbers)
     try:
         found = pipeline.execute()
     except RedisError as error:

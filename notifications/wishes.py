@@ -45,7 +45,7 @@ def set_wish(*, channel: Channel, wish: Wish, now: dt.datetime) -> None:
             return
         channel.timing = timing
         channel.save(update_fields=["timing"])
-        _look_again([channel.id], now)
+        _look_again(channel, now)
 
 
 def follow_zones(*, users: Iterable[User] | None = None, now: dt.datetime) -> int:
@@ -53,17 +53,19 @@ def follow_zones(*, users: Iterable[User] | None = None, now: dt.datetime) -> in
 
     Without `users`, those of anybody: the daily look that finds what was changed by other ways.
     """
-    channels = Channel.objects.exclude(timing=None).select_related("timing", "user")
+    behind = Channel.objects.exclude(timing=None).exclude(timing__zone=F("user__time_zone"))
     if users is not None:
-        channels = channels.filter(user__in=users)
-    moved = 0
-    for channel in channels.exclude(timing__zone=F("user__time_zone")):
-        if channel.timing is None:
-            continue
-        wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)
-        set_wish(channel=channel, wish=wish, now=now)
-        moved += 1
-    return moved
+        behind = behind.filter(user__in=users)
+    with transaction.atomic():
+        # Locked before their wishes are read, or one that is made meanwhile would be lost.
+        ids = list(behind.order_by("id").values_list("id", flat=True))
+        list(Channel.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id"))
+        channels = list(behind.filter(id__in=ids).select_related("timing", "user").order_by("id"))
+        for channel in channels:
+            if channel.timing is not None:
+                wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)
+                set_wish(channel=channel, wish=wish, now=now)
+    return len(channels)
 
 
 def _timing(wish: Wish) -> Timing | None:
@@ -80,19 +82,19 @@ def _timing(wish: Wish) -> Timing | None:
     return timing
 
 
-def _look_again(channel_ids: list[int], now: dt.datetime) -> None:
-    """Have the promises to these channels made anew by their watches (services.cancel_unwanted).
+def _look_again(channel: Channel, now: dt.datetime) -> None:
+    """Have the promises to a channel made anew by their watches (services.cancel_unwanted).
 
+    By all of its owner's: what a chunk of the fan-out is about to promise can't be seen yet.
     What no watch asked for is a notice: it is due at once, and quiet hours hold it back.
     """
     sql.rows(
         """
         UPDATE watches SET edited_at = %(now)s WHERE id IN (
-            SELECT unnest(watch_ids) FROM deliveries
-            WHERE channel_id = ANY(%(channels)s) AND state IN ('pending', 'held'))
+            SELECT id FROM watches WHERE user_id = %(user)s ORDER BY id FOR NO KEY UPDATE)
         """,
-        {"channels": channel_ids, "now": now},
+        {"user": channel.user_id, "now": now},
     )
-    Delivery.objects.filter(
-        channel_id__in=channel_ids, state=Delivery.State.PENDING, event=None
-    ).update(due_at=now)
+    Delivery.objects.filter(channel=channel, state=Delivery.State.PENDING, event=None).update(
+        due_at=now
+    )

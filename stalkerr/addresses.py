@@ -5,7 +5,7 @@ Python's own `is_global` lets through multicast, 6to4, NAT64 to private addresse
 
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
@@ -21,6 +21,7 @@ from django.conf import settings
 from yarl import URL
 
 Address = IPv4Address | IPv6Address
+Resolve = Callable[[str], Awaitable[list[str]]]  # raises OSError where there are none
 
 URL_MAX: Final = 2000
 _NETWORKS: Final = tuple(
@@ -31,6 +32,7 @@ _NETWORKS: Final = tuple(
         *("192.0.0.0/24", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"),  # documentation
         *("192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24"),  # anycast
         *("198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),  # benchmarks, multicast, reserved
+        "168.63.129.16/32",  # public by number only: Azure answers there to its own machines
         # Below the one global block of IPv6: what it lends to protocols, documents, tunnels.
         *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
     )
@@ -45,7 +47,13 @@ _PORTS: Final = frozenset(  # services that would read a request as something of
     | {27017, 27018, 27019}
 )
 _NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\ud800-\udfff]")
-_HOST: Final = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9]+)?", re.IGNORECASE)
+# As typed: brackets hold IPv6 and nothing else, a port has ASCII digits and nothing else.
+_SHAPE: Final = re.compile(
+    r"https?://(?:[^][/?#@:]+|\[[0-9a-f:.]+(?:%[0-9a-z]+)?])(?::[0-9]*)?(?:[/?#].*)?",
+    re.IGNORECASE | re.ASCII,
+)
+_NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class OutboundError(Exception):
@@ -76,11 +84,14 @@ class Guard:
     """Judges addresses. `allow`: CIDRs and host names that the operator vouches for."""
 
     def __init__(self, allow: Iterable[str]) -> None:
+        # Asked again for every request to the same places.
+        self.check_url = lru_cache(maxsize=4096)(self._check_url)
+        self.check_peer = lru_cache(maxsize=4096)(self._check_peer)
         entries = [(entry, _network(entry)) for entry in allow]
         self._networks = [network for _, network in entries if network]
         self._names = {_name(entry) for entry, network in entries if not network}
 
-    def check_url(self, text: str) -> URL:
+    def _check_url(self, text: str) -> URL:
         """`text` as the URL to request; raises BadUrlError or RefusedAddressError. No lookups."""
         url = _parse(text)
         host = url.raw_host or ""
@@ -96,6 +107,22 @@ class Guard:
         plain = _plain(address)
         if not (_is_public(plain) or _name(host) in self._names or self._holds(plain)):
             raise RefusedAddressError
+
+    def _check_peer(self, host: str, address: str) -> None:
+        """As check_address, of an address as sockets write it."""
+        self.check_address(host, ip_address(address))
+
+    async def addresses_of(self, host: str, resolve: Resolve) -> list[Address]:
+        """Where `host` is, by one lookup: an address that may not be contacted spoils them all.
+
+        Raises RefusedAddressError, or OSError where there is no address.
+        """
+        addresses = [ip_address(text) for text in dict.fromkeys(await resolve(host))]
+        for address in addresses:
+            self.check_address(host, address)
+        if not addresses:
+            raise OSError("the name has no address")
+        return addresses
 
     def vouches(self, host: str) -> bool:
         """Whether the operator allowed this very host, by its name or by its address."""
@@ -117,16 +144,26 @@ def guard() -> Guard:
 
 
 def _parse(text: str) -> URL:
-    if len(text) > URL_MAX or _NOT_IN_A_URL.search(text):
+    if len(text) > URL_MAX or _NOT_IN_A_URL.search(text) or not _SHAPE.fullmatch(text):
         raise BadUrlError
     try:
         url = URL(text)
     except ValueError as error:
         raise BadUrlError from error
-    plain = url.scheme in ("http", "https") and "@" not in url.raw_authority
-    if not plain or not _HOST.fullmatch(url.raw_host or ""):
+    if not _is_host(url.raw_host or ""):
         raise BadUrlError
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Whether `host` is an address, or a name that nobody could take for one.
+
+    What has a colon or ends in a number is dialled as an address, without asking our resolver:
+    were it none, the system would look it up, and nobody would judge what it found.
+    """
+    if ":" in host or _NUMBER.fullmatch(_name(host).rpartition(".")[2]):
+        return _literal(host) is not None
+    return _NAME.fullmatch(host) is not None
 
 
 def _literal(host: str) -> Address | None:
@@ -144,7 +181,7 @@ def _literal(host: str) -> Address | None:
 
 def _plain(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, where it does."""
-    if isinstance(address, IPv6Address):
+    if isinstance(address, IPv6Address) and not address.scope_id:
         if address.ipv4_mapped:
             return address.ipv4_mapped
         if address in _NAT64:
@@ -154,8 +191,8 @@ def _plain(address: Address) -> Address:
 
 @lru_cache(maxsize=4096)  # asked again for every request over a kept connection
 def _is_public(address: Address) -> bool:
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_V6:
-        return False
+    if isinstance(address, IPv6Address) and (address.scope_id or address not in _GLOBAL_V6):
+        return False  # a zone is a network card of this machine
     return not any(address in network for network in _NETWORKS)
 
 

@@ -9,12 +9,12 @@ Honest: the error says whether anything of the request can have arrived.
 
 import asyncio
 import os
+import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
-from ipaddress import ip_address
-from types import SimpleNamespace
 from typing import Final, Self
 
 import aiohttp
@@ -27,6 +27,7 @@ from stalkerr.addresses import (
     Guard,
     OutboundError,
     RefusedAddressError,
+    Resolve,
     guard,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "NotSentError",
     "OutboundError",
     "RefusedAddressError",
+    "Resolve",
     "UnclearError",
 ]
 
@@ -46,8 +48,7 @@ HEADERS_MAX: Final = 64  # lines; each line is at most 8 kB by aiohttp's default
 # run into a closing one and end unclear.
 KEEP_ALIVE: Final = 4
 LOOKUP_THREADS: Final = 32  # own threads: a slow name server must not starve the event loop's few
-
-Resolve = Callable[[str], Awaitable[list[str]]]
+_IN_NO_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 class NotSentError(OutboundError):
@@ -77,16 +78,18 @@ class Client:
     def __init__(self, *, resolve: Resolve | None = None) -> None:
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "lookup")
         self._guard = guard()
+        self.resolve = resolve or self._look_up
         self._session = aiohttp.ClientSession(
-            connector=_Connector(self._guard, _Resolver(self._guard, resolve or self._look_up)),
-            timeout=aiohttp.ClientTimeout(total=settings.OUTBOUND_TIMEOUT.total_seconds()),
+            connector=_Connector(self._guard, _Resolver(self._guard, self.resolve)),
+            timeout=_timeout(settings.OUTBOUND_TIMEOUT.total_seconds()),
             headers={"User-Agent": settings.USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
             max_headers=HEADERS_MAX,
-            trace_configs=[_trace()],
         )
+        # A PUT too is sent once: aiohttp would repeat it, and nobody would know of the first try.
+        self._session._retry_connection = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,22 +107,20 @@ class Client:
     ) -> Answer:
         """One request, no retry. Any complete status line is an answer; else an OutboundError."""
         vetted = self._guard.check_url(url)
+        _check_headers(headers or {})
         progress = _Progress()
+        _progress.set(progress)
         try:
             async with self._session.request(
-                method,
-                vetted,
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-                trace_request_ctx=progress,
+                method, vetted, headers=headers, data=body, allow_redirects=False
             ) as response:
                 content, complete = await _read(response)
                 return Answer(response.status, response.headers, content, complete)
         except (aiohttp.ClientError, OSError) as error:
+            # From None: aiohttp's words hold the URL, which may be a secret, and tracebacks are logged.
             if progress.sent:
-                raise UnclearError(_unclear_words(error)) from error
-            raise NotSentError(_not_sent_words(error)) from error
+                raise UnclearError(_unclear_words(error)) from None
+            raise NotSentError(_not_sent_words(error)) from None
 
     async def _look_up(self, host: str) -> list[str]:
         loop = asyncio.get_running_loop()
@@ -132,23 +133,24 @@ class Client:
         return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    """For all of a request; aiohttp would round up to whole seconds what is above its threshold."""
+    return aiohttp.ClientTimeout(total=seconds, ceil_threshold=seconds + 1)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises NotSentError for what would end a header, and begin another."""
+    if _IN_NO_HEADER.search("\t".join([*headers, *headers.values()])):
+        raise NotSentError("Nothing was sent: a header would hold line breaks or the like.")
+
+
 @dataclass(slots=True)
 class _Progress:
     sent: bool = False  # from here on something may have arrived
 
 
-async def _note_sending(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    context.trace_request_ctx.sent = True
-
-
-def _trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(_note_sending)  # called just before the first write
-    return trace
+# Of the request that this task is making; the connector is called by nobody else.
+_progress: ContextVar[_Progress] = ContextVar("progress")
 
 
 class _Resolver(AbstractResolver):
@@ -161,11 +163,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        addresses = [ip_address(text) for text in dict.fromkeys(await self._resolve(host))]
-        for address in addresses:
-            self._guard.check_address(host, address)
-        if not addresses:
-            raise OSError("the name has no address")
+        addresses = await self._guard.addresses_of(host, self._resolve)
         return [_result(host, port, address) for address in addresses]
 
     async def close(self) -> None:
@@ -192,10 +190,11 @@ class _Connector(aiohttp.TCPConnector):
         try:
             if not peer:
                 raise ConnectionError("the connection closed at once")
-            self._guard.check_address(req.url.raw_host or "", ip_address(peer[0]))
+            self._guard.check_peer(req.url.raw_host or "", peer[0])
         except BaseException:
             connection.close()
             raise
+        _progress.get().sent = True  # the next thing that happens to it is the first write
         return connection
 
 

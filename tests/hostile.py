@@ -1,6 +1,6 @@
 """What people with bad intentions type, and what stores print."""
 
-_HOSTS = (
+HOSTS = (
     # loopback, in every spelling that some parser somewhere takes
     *("127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.1"),
     *("0177.0.0.1", "017700000001", "0x7f.0x0.0x0.0x1", "127.0.0.1.", "0", "0.0.0.0", "0.1.2.3"),  # noqa: S104
@@ -11,10 +11,13 @@ _HOSTS = (
     *("10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1"),
     *("100.64.0.1", "100.100.100.200", "169.254.169.254", "169.254.1.1", "0xa9fea9fe"),
     *("2852039166", "[::ffff:a9fe:a9fe]", "[fe80::1]", "[fe80::1%25eth0]", "[fc00::1]"),
-    *("[fd00:ec2::254]", "[fdff::1]", "[fec0::1]"),
+    *("[fd00:ec2::254]", "[fdff::1]", "[fec0::1]", "192.0.0.192", "168.63.129.16"),
+    # a zone is a network card of this machine, whatever address it comes with
+    *("[2001:4860:4860::8888%25eth0]", "[::ffff:8.8.8.8%251]", "[::1%251]", "[::%1]"),
     # tunnels and translations
     *("[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]"),
     *("[2002:a9fe:a9fe::]", "[2001:0:53aa:64c::80ff:fffe]", "192.88.99.1"),
+    *("[2002:808:808::1]", "[::8.8.8.8]", "[64:ff9b:1::808:808]", "[64:ff9b::a00:1]"),
     # documentation, benchmarks, protocols, multicast, reserved
     *("192.0.0.9", "192.0.2.1", "198.51.100.1", "203.0.113.1", "198.18.0.1", "198.19.255.255"),
     *("192.31.196.1", "192.52.193.1", "192.175.48.1", "224.0.0.1", "239.1.1.1", "240.0.0.1"),
@@ -24,7 +27,7 @@ _HOSTS = (
 _PORTS = (22, 25, 110, 143, 445, 465, 587, 3306, 5432, 5672, 6379, 11211, 27017, 0)
 
 PRIVATE_URLS: tuple[str, ...] = (
-    *(f"http://{host}/" for host in _HOSTS),
+    *(f"http://{host}/" for host in HOSTS),
     *(f"http://8.8.8.8:{port}/" for port in _PORTS),
     *("http://example.org:6379/", "https://127.0.0.1:8443/", "HTTP://127.0.0.1"),
     *("http://127.0.0.1#@example.org/", "http://127.0.0.1?@example.org/"),
@@ -45,6 +48,17 @@ BAD_URLS: tuple[str, ...] = (
     *("http://example.org/\ud800", "http://example.org:99999/", "http://example.org:-1/"),
     *("http://%31%32%37.0.0.1/", "http://[::1/", "http://[example.org]/"),
     *("http://ex\u3000ample.org/", "http://example.org/" + "a" * 2000),
+    # no addresses, and dialled as such all the same: nobody would judge what the system finds
+    *("http://1.2.3.4.5/", "http://256.256.256.256/", "http://4294967296/", "http://08.8.8.8/"),
+    *("http://127.0.0.1.1/", "http://0x7f.0.0.1.5/", "http://0xffffffffff/", "http://a.0x1f/"),
+    *("http://example.1/", "http://\u0661\u0662\u0667.0.0.1/", "http://[1:2]/", "http://[:]/"),
+    *("http://[1:2.fade.de]/", "http://[v1.x]/", "http://[127.0.0.1]/", "http://[::1]evil/"),
+    # where parsers differ: whose host, whose port
+    *("http://example.org:80:1@127.0.0.1/", "http://[::1]:80:90/", "http://127.0.0.1:1:2/"),
+    *("http://example.org:+80/", "http://example.org:\uff18\uff10/", "http://example.org:8 0/"),
+    *("http://127.0.0.1;example.org/", "http://127.0.0.1%00.example.org/", "http://./"),
+    *("http://a..b/", "http://..", "http://example.org%2f@127.0.0.1/", "http:///127.0.0.1/"),
+    *("http:/127.0.0.1/", "http://\u200b127.0.0.1/", "http://exa\u00admple.org/", "http://%/"),
 )
 
 TEXTS: tuple[str, ...] = (

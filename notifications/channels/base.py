@@ -2,11 +2,13 @@
 
 import datetime as dt
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from yarl import URL
@@ -17,6 +19,7 @@ from stalkerr.addresses import BadUrlError, OutboundError, RefusedAddressError, 
 from stalkerr.outbound import Answer, Client, UnclearError
 
 DETAIL_MAX: Final = 300  # characters
+REMOTE_ID_MAX: Final = 100
 RETRY_AFTER_MAX: Final = dt.timedelta(hours=24)
 
 
@@ -77,6 +80,7 @@ class Channel(ABC, Generic[ConfigT]):
     label: ClassVar[str]
     idempotent: ClassVar[bool]  # the wire id keeps a second copy from being seen
     groups: ClassVar[int]  # pieces of news in one message, at most
+    fields: ClassVar[Mapping[str, str]]  # its settings, each in words for who fills them in
     secret_fields: ClassVar[frozenset[str]]  # never shown again once stored
     pace: ClassVar[Pace | None] = None  # of one destination; None: as fast as it takes them
     confirmed_by_link: ClassVar[bool] = False  # no news before its owner followed a link sent there
@@ -94,6 +98,10 @@ class Channel(ABC, Generic[ConfigT]):
     def destination(self, config: ConfigT) -> str:
         """What fails as one and is spared as one: a host, a hook. Holds no secret."""
 
+    def public_facts(self) -> dict[str, str]:
+        """What a program must know to make such a channel, beside its settings; no secret."""
+        return {}
+
     def paces(self, config: ConfigT) -> dict[str, Pace]:
         """The buckets that a message takes a turn from, by a name without secrets."""
         return {self.destination(config): self.pace} if self.pace else {}
@@ -105,18 +113,35 @@ class Channel(ABC, Generic[ConfigT]):
         """One try. Never raises for what the network or the other side does."""
 
 
-def text_fields(data: Mapping[str, Any], *names: str) -> dict[str, str]:
-    """The settings `names`, each some text; ConfigError where one is missing, odd or unknown."""
-    texts = {name: data.get(name) for name in names}
-    errors = {
-        name: "This is required."
-        for name, text in texts.items()
-        if not isinstance(text, str) or not text.strip()
+def text_fields(data: Mapping[str, Any], *names: str, **defaults: str) -> dict[str, str]:
+    """The settings `names`, each some text, and those with `defaults`, which may be left blank.
+
+    ConfigError where one is missing, odd or unknown.
+    """
+    texts = {name: data.get(name, "") for name in (*names, *defaults)}
+    errors = {name: "This is required." for name in names if _is_blank(texts[name])}
+    errors |= {
+        name: "This must be text, or be left out."
+        for name in defaults
+        if not isinstance(texts[name], str)
     }
-    errors |= {str(name): "There is no such setting." for name in data if name not in names}
+    errors |= {str(name): "There is no such setting." for name in data if name not in texts}
     if errors:
         raise ConfigError(errors)
-    return {name: str(text).strip() for name, text in texts.items()}
+    return {name: text.strip() or defaults[name] for name, text in texts.items()}
+
+
+def _is_blank(text: object) -> bool:
+    return not isinstance(text, str) or not text.strip()
+
+
+def check_forms(texts: Mapping[str, str], **forms: tuple[re.Pattern[str], str]) -> None:
+    """ConfigError for each of `texts` that is not of its form, with the sentence beside it."""
+    errors = {
+        name: words for name, (form, words) in forms.items() if not form.fullmatch(texts[name])
+    }
+    if errors:
+        raise ConfigError(errors)
 
 
 def checked_url(url: str) -> str:
@@ -127,8 +152,21 @@ def checked_url(url: str) -> str:
         raise ConfigError({"url": str(error)}) from error
 
 
+def server_url(url: str, *hosts: str) -> str:
+    """As checked_url, of a server that paths are appended to: it has no slash at its end.
+
+    Where there are `hosts`, it is at one of them, or the operator vouches for it.
+    """
+    checked = URL(checked_url(url))
+    if checked.query_string or checked.fragment:
+        raise ConfigError({"url": "This must be the address of the server alone, without ? or #."})
+    if hosts and not is_at(str(checked), hosts):
+        raise ConfigError({"url": "The operator must allow this host by OUTBOUND_ALLOW."})
+    return str(checked).rstrip("/")
+
+
 def is_at(url: str, hosts: Collection[str]) -> bool:
-    """Whether `url` is a provider's own, by https at one of its hosts; or one the operator vouches for."""
+    """Whether `url` is a provider's own, by https; or one that the operator vouches for."""
     parsed = URL(url)
     known = parsed.scheme == "https" and parsed.host in hosts
     return known or guard().vouches(parsed.raw_host or "")
@@ -138,14 +176,20 @@ async def ask(
     client: Client,
     url: str,
     *,
-    headers: Mapping[str, str],
-    body: bytes,
+    body: bytes | Mapping[str, Any],
     now: dt.datetime,
-    gone: Collection[int],
     secrets: Collection[str],
+    headers: Mapping[str, str] = MappingProxyType({}),
+    gone: Collection[int] = frozenset({HTTPStatus.GONE}),
     method: str = "POST",
 ) -> tuple[Outcome, bytes]:
-    """One request: how it ended, and what the answer's body said (nothing where there was none)."""
+    """One request: how it ended, and what the answer's body said (nothing where there was none).
+
+    A `body` of fields is sent as JSON. Statuses in `gone` are refusals for good.
+    """
+    if not isinstance(body, bytes):
+        headers = {"Content-Type": "application/json", **headers}
+        body = json.dumps(body, ensure_ascii=False).encode()
     try:
         answer = await client.request(method, url, headers=headers, body=body)
     except OutboundError as error:
@@ -162,6 +206,28 @@ def fields_of(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+def with_words(
+    outcome: Outcome,
+    now: dt.datetime,
+    *,
+    remote_id: object = "",
+    wait: object = "",
+    gone: bool = False,
+) -> Outcome:
+    """`outcome` with what the answer's body says.
+
+    remote_id: its name for the message. wait: seconds, heard where they are more than the header
+    asks for. gone: whether it makes a clear no one for good.
+    """
+    waits = [outcome.retry_after, retry_after.parse(str(wait), now, RETRY_AFTER_MAX)]
+    return replace(
+        outcome,
+        verdict=Verdict.REFUSED if gone and outcome.refusal else outcome.verdict,
+        remote_id=one_line(str(remote_id or ""), REMOTE_ID_MAX),
+        retry_after=max((wait for wait in waits if wait is not None), default=None),
+    )
+
+
 def unanswered(error: OutboundError) -> Outcome:
     """The outcome of a request that got no answer."""
     return Outcome(
@@ -175,20 +241,20 @@ def answered(
     answer: Answer, now: dt.datetime, *, gone: Collection[int], secrets: Collection[str]
 ) -> Outcome:
     """The outcome of a request that got an answer; statuses in `gone` are refusals for good."""
-    wait = retry_after.parse(answer.headers.get("Retry-After"), now, RETRY_AFTER_MAX)
+    detail = _detail(answer, secrets)
+    if answer.status in range(200, 300):
+        return Outcome(verdict=Verdict.ACCEPTED, status=answer.status, detail=detail)
     return Outcome(
         verdict=_verdict(answer, gone),
         status=answer.status,
-        detail=_detail(answer, secrets),
-        retry_after=wait,
+        detail=detail,
+        retry_after=retry_after.parse(answer.headers.get("Retry-After"), now, RETRY_AFTER_MAX),
         costs_try=answer.status != HTTPStatus.TOO_MANY_REQUESTS,
         refusal=_is_refusal(answer.status),
     )
 
 
 def _verdict(answer: Answer, gone: Collection[int]) -> Verdict:
-    if answer.status in range(200, 300):
-        return Verdict.ACCEPTED
     if answer.status in gone:
         return Verdict.REFUSED
     if answer.status in range(500, 600) and not answer.complete:
@@ -204,6 +270,6 @@ def _is_refusal(status: int) -> bool:
 
 def _detail(answer: Answer, secrets: Collection[str]) -> str:
     text = answer.body.decode(errors="replace")
-    for secret in secrets:
+    for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     return one_line(f"{answer.status}: {text}", DETAIL_MAX)

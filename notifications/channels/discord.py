@@ -1,10 +1,9 @@
 """Embeds to a Discord webhook. It takes no idempotency key: a lost answer stays unclear."""
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from yarl import URL
 
 from notifications import messages
 from notifications.channels.base import (
-    RETRY_AFTER_MAX,
     Channel,
     ConfigError,
     Envelope,
@@ -23,9 +21,9 @@ from notifications.channels.base import (
     fields_of,
     is_at,
     text_fields,
+    with_words,
 )
 from notifications.messages import Content
-from stalkerr import retry_after
 from stalkerr.outbound import Client
 
 HOSTS: Final = frozenset({"discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"})
@@ -35,7 +33,6 @@ TOTAL_MAX: Final = 6000  # over all embeds of a message
 FOOTER_MAX: Final = 200  # our own wish
 
 _PATH: Final = re.compile(r"/api/(?:v\d+/)?webhooks/(\d+)/([\w-]+)", re.ASCII)
-_as_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _MARKUP: Final = re.compile(r"[\\*_~`|<>\[\]]|^(?:[#+-]|\d+(?=\.))", re.MULTILINE)
 
 
@@ -49,6 +46,7 @@ class Discord(Channel[Config]):
     label = "Discord"
     idempotent = False
     groups = 10
+    fields = {"url": "the address of the webhook, from the channel's settings"}
     secret_fields = frozenset({"url"})  # whoever has it can post
     pace = Pace(30, 60)  # of one hook
 
@@ -67,32 +65,19 @@ class Discord(Channel[Config]):
         outcome, said = await ask(
             client,
             str(URL(config.url).with_query(wait="true")),  # or it answers before it has stored
-            headers={"Content-Type": "application/json"},
-            body=_as_json(_body(envelope)).encode(),
+            body=_body(envelope),
             now=now,
             gone={HTTPStatus.NOT_FOUND, HTTPStatus.GONE},
             secrets=[_hook(config)[1]],
         )
-        return _with_words(outcome, fields_of(said), now)
+        words = fields_of(said)  # its Retry-After is finer than the header's
+        return with_words(outcome, now, remote_id=words.get("id"), wait=words.get("retry_after"))
 
 
 def _hook(config: Config) -> tuple[str, str]:
     """Id and token."""
     found = _PATH.fullmatch(URL(config.url).path)
     return (found[1], found[2]) if found else ("", "")
-
-
-def _with_words(outcome: Outcome, said: Mapping[str, Any], now: dt.datetime) -> Outcome:
-    """`outcome` with what Discord says in its body: the message's id, a finer Retry-After."""
-    waits = [
-        outcome.retry_after,
-        retry_after.parse(str(said.get("retry_after")), now, RETRY_AFTER_MAX),
-    ]
-    return replace(
-        outcome,
-        remote_id=messages.one_line(str(said.get("id", "")), 40),
-        retry_after=max((wait for wait in waits if wait is not None), default=None),
-    )
 
 
 def _body(envelope: Envelope) -> dict[str, Any]:

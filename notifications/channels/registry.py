@@ -2,13 +2,34 @@
 
 from typing import Any, Final
 
+from notifications.channels.apprise import Apprise
 from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
+from notifications.channels.gotify import Gotify
+from notifications.channels.matrix import Matrix
+from notifications.channels.ntfy import Ntfy
+from notifications.channels.pushover import Pushover
+from notifications.channels.slack import Slack
+from notifications.channels.telegram import Telegram
+from notifications.channels.web_push import WebPush
 from notifications.channels.webhook import Webhook
 
 CHANNELS: Final[dict[str, Channel[Any]]] = {
-    channel.kind: channel for channel in (Email(), Webhook(), Discord())
+    channel.kind: channel
+    for channel in (
+        Email(),
+        Webhook(),
+        Discord(),
+        Slack(),
+        Telegram(),
+        Pushover(),
+        Ntfy(),
+        Matrix(),
+        Gotify(),
+        WebPush(),
+        Apprise(),
+    )
 }
 
 

@@ -8,13 +8,12 @@ import base64
 import binascii
 import datetime as dt
 import hmac
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
+import orjson
 from yarl import URL
 
 from notifications import messages
@@ -36,7 +35,6 @@ KEY_SIZES: Final = range(24, 65)  # bytes
 ROTATION: Final = dt.timedelta(hours=24)  # for so long the old secret signs too
 
 _OLD: Final = ("old_secret", "old_secret_until")  # both or neither
-_as_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +50,16 @@ class Webhook(Channel[Config]):
     label = "Webhook"
     idempotent = True
     groups = 1
+    fields = {
+        "url": "where it is posted to",
+        "secret": "what signs it; made if left out, and shown only in the answer to its creation",
+        "old_secret": "what signs it as well after a rotation, which sets it",
+        "old_secret_until": "how long it does",
+    }
     secret_fields = frozenset({"secret", "old_secret"})
 
     def completed(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {**data, "secret": data.get("secret") or new_secret()}
+        return {"secret": new_secret(), **data}
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
         given = {name: value for name, value in data.items() if value or name not in _OLD}
@@ -74,14 +78,13 @@ class Webhook(Channel[Config]):
         self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
     ) -> Outcome:
         (content,) = envelope.contents
-        body = _as_json(body_of(content, envelope.created_at)).encode()
+        body = orjson.dumps(body_of(content, envelope.created_at))
         outcome, _ = await ask(
             client,
             config.url,
             headers=signed(envelope.wire_id, now, body, *valid_secrets(config, now)),
             body=body,
             now=now,
-            gone={HTTPStatus.GONE},
             secrets=[config.secret, *([config.old_secret] if config.old_secret else [])],
         )
         return outcome

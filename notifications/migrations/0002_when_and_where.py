@@ -87,6 +87,7 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliver_notice_once ON deliveries (notice_id, channel_id, source_at) WHERE notice_id IS NOT NULL;
 CREATE UNIQUE INDEX deliver_posting_once ON deliveries (posting_id, channel_id, source_at) WHERE posting_id IS NOT NULL;
 CREATE INDEX delivery_pending ON deliveries (channel_kind, shard, channel_id, due_at) WHERE state = 'pending' AND NOT in_digest;
+CREATE INDEX delivery_digest ON deliveries (channel_kind, shard, due_at) WHERE state = 'pending' AND in_digest;
 CREATE INDEX delivery_due ON deliveries (channel_kind, shard, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_held ON deliveries (channel_id) WHERE state = 'held';
 CREATE INDEX delivery_of_message ON deliveries (message_id) WHERE message_id IS NOT NULL;
@@ -259,6 +260,11 @@ class Migration(migrations.Migration):
             field=models.FloatField(
                 db_default=20.0, help_text="The retry budget: a failed retry costs one."
             ),
+        ),
+        migrations.AddField(
+            model_name="destination",
+            name="answered_at",
+            field=models.DateTimeField(blank=True, help_text="Its last answer.", null=True),
         ),
         migrations.AddField(
             model_name="destination",
@@ -648,6 +654,14 @@ class Migration(migrations.Migration):
                         condition=models.Q(("in_digest", False), ("state", "pending")),
                         fields=["channel_kind", "shard", "channel", "due_at"],
                         name="delivery_pending",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="delivery",
+                    index=models.Index(
+                        condition=models.Q(("in_digest", True), ("state", "pending")),
+                        fields=["channel_kind", "shard", "due_at"],
+                        name="delivery_digest",
                     ),
                 ),
                 migrations.AddIndex(

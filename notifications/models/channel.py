@@ -29,6 +29,7 @@ class Destination(models.Model):
     retry_credit = models.FloatField(
         db_default=RETRY_CREDIT, help_text="The retry budget: a failed retry costs one."
     )
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="Its last answer.")
     credited_at = models.DateTimeField(null=True, blank=True, help_text="When that was counted.")
     sent_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")
     failed_total = models.BigIntegerField(default=0, help_text="For metrics; never falls.")

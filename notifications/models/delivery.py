@@ -96,7 +96,12 @@ class Delivery(models.Model):
                 condition=Q(state="pending", in_digest=False),
                 name="delivery_pending",
             ),
-            models.Index(  # what is due at all: kinds_due, digests, quiet hours, the backlog
+            models.Index(  # compose_due: whose digest is due, however much else waits
+                fields=["channel_kind", "shard", "due_at"],
+                condition=Q(state="pending", in_digest=True),
+                name="delivery_digest",
+            ),
+            models.Index(  # what is due at all: due_shards, quiet hours, the backlog
                 fields=["channel_kind", "shard", "due_at"],
                 condition=Q(state="pending"),
                 name="delivery_due",

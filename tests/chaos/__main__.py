@@ -15,6 +15,7 @@ DRILLS = {
     "drop_replies": "tests.chaos.receivers",
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",
+    "ssrf": "tests.chaos.ways",
 }
 SIZES = ("messages", "kills", "seconds")
 

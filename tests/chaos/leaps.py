@@ -31,11 +31,11 @@ def _shift() -> dt.timedelta:
     return shift  # type: ignore[no-any-return]
 
 
-def leap_until(end: dt.datetime, messages: int) -> None:
+def leap_until(end: dt.datetime, messages: int, *, together: dt.timedelta = TOGETHER) -> None:
     """Until then by the clock, with every try in between that comes due."""
     _wait_for_promises(messages)
     while (now := clock.now()) < end:
-        _leap(at_most=end - now)
+        _leap(at_most=end - now, together=together)
 
 
 def leap_until_done(messages: int) -> float:
@@ -53,13 +53,13 @@ def _wait_for_promises(messages: int) -> None:
     wait_until(lambda: Delivery.objects.count() == messages, within=PATIENCE, every=0.1)
 
 
-def _leap(*, at_most: dt.timedelta) -> None:
+def _leap(*, at_most: dt.timedelta, together: dt.timedelta = TOGETHER) -> None:
     """Once nothing is on the wire and nothing can be claimed, move the clock to when it can.
 
     A clock moved with something on the wire would end its lease.
     """
     wait_until(lambda: _wait() > dt.timedelta(), within=PATIENCE, every=0.1)
-    clock.shift(min(at_most, _wait() + TOGETHER))
+    clock.shift(min(at_most, _wait() + together))
 
 
 def _wait() -> dt.timedelta:

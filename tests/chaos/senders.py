@@ -20,7 +20,7 @@ from tests.sinks import HttpSink, Reply, wait_until
 
 WORKERS, CHILDREN = 4, 1  # a child is what has sends in flight: each kill ends one
 RESTART = 0.5  # seconds that no worker's start stays below
-AWAY = 2.0  # seconds without a broker
+AWAY = 25.0  # seconds without a broker: no task that ran before lasts so long
 
 
 def kill_senders(
@@ -51,9 +51,9 @@ def _at_work(sink: HttpSink, killed: dict[str, float]) -> list[str]:
     return sorted(name for name, at in last.items() if at > killed.get(name, 0) + RESTART)
 
 
-def wipe_broker(*, messages: int = 5_000, in_flight: int = 8) -> dict[str, Any]:
+def wipe_broker(*, messages: int = 5_000, in_flight: int = 8, away: float = AWAY) -> dict[str, Any]:
     """Kill Redis and remove its data, later empty it, while messages go out: every hint is lost."""
-    # So slow that no task that runs when the broker goes could send all by itself.
+    # So slow that the tasks that run when the broker goes can't send all by themselves.
     with (
         HttpSink(Reply(delay=0.25)) as sink,
         tempfile.TemporaryDirectory() as logs,
@@ -61,9 +61,9 @@ def wipe_broker(*, messages: int = 5_000, in_flight: int = 8) -> dict[str, Any]:
     ):
         promise(sink, messages)
         with _crew(logs, in_flight, BROKER_URL=broker.url()):
-            sink.wait_for(messages // 3, within=300)
-            _lose(broker)
-            sink.wait_for(2 * messages // 3, within=300)
+            sink.wait_for(messages // 6, within=300)
+            _lose(broker, away)
+            sink.wait_for(5 * messages // 6, within=300)
             redis.Redis.from_url(broker.url()).flushall()
             heal_s = wait_for_the_end(messages)
         return _figures("wipe_broker", sink, messages, in_flight, heal_s, kills=0) | {"wipes": 2}
@@ -97,13 +97,13 @@ def _start(server: Valkey) -> None:
     server.wait_ready(give_up=lambda: False)
 
 
-def _lose(server: Valkey) -> None:
+def _lose(server: Valkey, away: float) -> None:
     """Killed, its data removed, away for a while, back empty."""
     assert server.process
     server.process.kill()
     server.process.wait()
     shutil.rmtree(server.data)
-    time.sleep(AWAY)
+    time.sleep(away)
     _start(server)
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from typing import Any
 
 from notifications.channels import registry
@@ -40,6 +41,12 @@ class Harness:
     rows: tuple[Row, ...]
     bad_configs: tuple[dict[str, Any], ...]
     wire_ids: Callable[[Any], list[str]] | None = None  # received; None: the kind has no such id
+    # What a reader sees of the last message, as text; it fails where anything else is in there.
+    shown: Callable[[Any], str] | None = None
+    # Asserts of the last message what its provider demands: lengths, counts.
+    within_limits: Callable[[Any], None] | None = None
+    # An answer's body that asks to wait so many seconds; None: only the header can.
+    wait_body: Callable[[float], bytes] | None = None
 
 
 def replying(status: int, **changes: Any) -> Callable[[HttpSink], None]:
@@ -62,8 +69,10 @@ def http_rows(*gone: int) -> tuple[Row, ...]:
     )
 
 
-def envelope_of(*contents: Content) -> Envelope:
-    return Envelope(wire_id=WIRE_ID, contents=contents or (BOOK,), created_at=CREATED_AT)
+def envelope_of(*contents: Content, heading: str = "") -> Envelope:
+    return Envelope(
+        wire_id=WIRE_ID, contents=contents or (BOOK,), created_at=CREATED_AT, heading=heading
+    )
 
 
 def send(
@@ -76,7 +85,41 @@ def send(
     return asyncio.run(once())
 
 
-def send_to(kind: str, harness: Harness, sink: Sink, *contents: Content) -> Outcome:
+def send_to(
+    kind: str, harness: Harness, sink: Sink, *contents: Content, heading: str = ""
+) -> Outcome:
     channel = registry.get(kind)
     config = channel.parse_config(harness.config(sink.url))
-    return send(channel, envelope_of(*contents), config)
+    return send(channel, envelope_of(*contents, heading=heading), config)
+
+
+def utf16(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+@dataclass
+class _Page(HTMLParser):
+    """The text of a page that has only our own tags in it."""
+
+    tags: set[str]
+    links: set[str]
+    texts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in self.tags, tag
+        assert all(name == "href" and value in self.links for name, value in attrs), attrs
+        self.texts.append("\n" if tag == "br" else "")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def text_of(page: str, tags: str) -> str:
+    """What a reader sees of a page; fails on tags and links that are not ours."""
+    parser = _Page(set(tags.split()), {BOOK.url})
+    parser.feed(page)
+    parser.close()
+    return "".join(parser.texts)

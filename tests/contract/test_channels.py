@@ -13,12 +13,16 @@ from pytest_django import Settings
 
 from notifications.channels import registry
 from notifications.channels.base import ConfigError, Verdict
-from notifications.messages import NOTICE, Content
+from notifications.messages import NOTICE, Content, one_line
+from notifications.retry import Facts, decide
 from tests.contract.channels import WIRE_ID, Harness, Row, Sink, envelope_of, send, send_to
 from tests.hostile import TEXTS
 from tests.news import BOOK
 from tests.sinks import HttpSink, RawSink, Reply
 
+NOT_ACCEPTED = Verdict.NOT_ACCEPTED
+NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
+UNHEADED_KINDS = ("webhook",)  # it has no place for one
 KINDS = sorted(registry.CHANNELS)
 HARNESSES: dict[str, Harness] = {
     kind: importlib.import_module(f"tests.contract.test_{kind}").HARNESS for kind in KINDS
@@ -29,6 +33,17 @@ ROWS = [
     for kind in KINDS
     for row in HARNESSES[kind].rows
 ]
+
+SHOWING_KINDS = [kind for kind in KINDS if HARNESSES[kind].shown]
+LIMITED_KINDS = [kind for kind in KINDS if HARNESSES[kind].within_limits]
+WAITING_KINDS = [kind for kind in KINDS if HARNESSES[kind].wait_body]
+MARKUP = (
+    "@everyone @here @somebody <@&1> <!channel> <@U123ABC> <#C1|x> <https://evil.example|x>",
+    "[x](javascript:alert(1)) **b** __u__ ~~s~~ ||s|| `c` ```c``` *b* _i_ ~s~",
+    '<b>b</b> <a href="javascript:alert(1)">x</a> </p><script>alert(1)</script> <!-- x',
+    "&amp; &lt;b&gt; \" ' &#64; \\ \\* /start #tag",
+    "# heading > quote - list 1. list",
+)
 
 PointTo = Callable[[Sink], None]
 
@@ -72,6 +87,7 @@ def test_time_runs_out_before_the_first_byte(kind: str, settings: Settings) -> N
     channel = registry.get(kind)
     with RawSink() as silent:
         settings.SMTP_URL = f"smtps://127.0.0.1:{silent.port}"
+        settings.APPRISE_DETOUR = ("127.0.0.1", silent.port, "")
         config = HARNESSES[kind].config(f"https://127.0.0.1:{silent.port}")
         outcome = send(channel, envelope_of(), channel.parse_config(config))
     assert (outcome.verdict, outcome.refusal) == (Verdict.NOT_ACCEPTED, False)
@@ -95,6 +111,8 @@ def test_what_is_stored_reads_back_the_same(kind: str) -> None:
     stored = json.loads(json.dumps(dataclasses.asdict(config)))
     assert channel.parse_config(stored) == config
     assert channel.secret_fields <= stored.keys()
+    assert channel.fields.keys() == stored.keys()
+    assert all(channel.fields.values())
     destination = channel.destination(config)
     assert destination
     assert not any(stored[name] in destination for name in channel.secret_fields)
@@ -115,6 +133,65 @@ def test_hostile_text_arrives(kind: str, number: int, point_to: PointTo) -> None
         contents = [content] * min(registry.get(kind).groups, 3)
         outcome = send_to(kind, HARNESSES[kind], sink, *contents)
     assert outcome.verdict is Verdict.ACCEPTED, outcome
+
+
+@pytest.mark.parametrize("kind", SHOWING_KINDS)
+@pytest.mark.parametrize("text", MARKUP)
+def test_markup_from_a_store_is_only_text(kind: str, text: str, point_to: PointTo) -> None:
+    """Proves the guard: what each kind escapes."""
+    channel, shown = registry.get(kind), HARNESSES[kind].shown
+    assert shown
+    people = (text, text)
+    content = dataclasses.replace(
+        BOOK, title=text, subtitle=text, series=text, authors=people, summary=text, why=text
+    )
+    with HARNESSES[kind].sink() as sink:
+        point_to(sink)
+        send_to(kind, HARNESSES[kind], sink, content)
+        assert f"New: {text}" in shown(sink)
+        for contents in ([content], [content] * channel.groups):
+            send_to(kind, HARNESSES[kind], sink, *contents, heading=text)
+            shown(sink)
+
+
+@pytest.mark.parametrize("kind", LIMITED_KINDS)
+@pytest.mark.parametrize("number", range(len(TEXTS)))
+def test_what_arrives_is_within_the_providers_limits(
+    kind: str, number: int, point_to: PointTo
+) -> None:
+    """Proves the guard: every length and count that a kind keeps."""
+    text, within_limits = TEXTS[number], HARNESSES[kind].within_limits
+    assert within_limits
+    link = "https://store.example/" + "&" * 470
+    fields = ("title", "subtitle", "series", "summary", "why", "language")
+    content = dataclasses.replace(
+        BOOK,
+        **dict.fromkeys(fields, text),  # type: ignore[arg-type]
+        **dict.fromkeys(("authors", "narrators"), (text,) * 20),  # type: ignore[arg-type]
+        **dict.fromkeys(("url", "cover_url"), link),  # type: ignore[arg-type]
+    )
+    with HARNESSES[kind].sink() as sink:
+        point_to(sink)
+        for count in (1, 2, registry.get(kind).groups):
+            for heading in ("", one_line(text, 300)):
+                contents = [content, *[BOOK] * (count - 1)] if count == 2 else [content] * count
+                outcome = send_to(kind, HARNESSES[kind], sink, *contents, heading=heading)
+                assert outcome.verdict is Verdict.ACCEPTED
+                within_limits(sink)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SHOWING_KINDS if kind not in UNHEADED_KINDS])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_heading_stands_above_the_news(kind: str, count: int, point_to: PointTo) -> None:
+    shown = HARNESSES[kind].shown
+    assert shown
+    with HARNESSES[kind].sink() as sink:
+        point_to(sink)
+        send_to(kind, HARNESSES[kind], sink, *[BOOK] * count, heading="Your digest")
+        heading, found, news = shown(sink).partition("Your digest")
+    assert found
+    assert BOOK.title not in heading
+    assert news.count(f"New: {BOOK.title}") == count
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,6 +236,74 @@ def test_it_hears_retry_after(kind: str, status: int, value: str, seconds: float
         outcome = send_to(kind, HARNESSES[kind], sink)
     expected = None if seconds is None else dt.timedelta(seconds=seconds)
     assert (outcome.verdict, outcome.retry_after) == (Verdict.NOT_ACCEPTED, expected)
+
+
+@pytest.mark.parametrize("kind", WAITING_KINDS)
+@pytest.mark.parametrize(
+    ("asked", "header", "seconds"),
+    [
+        (7, None, 7),
+        (0.35, None, 0.35),
+        (64.57, "65", 65),
+        (70, "65", 70),
+        (1e9, "1", 86400),
+        (-1, "3", 3),
+        (-1, None, None),
+        (float("nan"), None, None),
+        (float("inf"), "3", 3),
+    ],
+)
+def test_it_hears_the_longer_of_two_waits(
+    kind: str, asked: float, header: str | None, seconds: float | None
+) -> None:
+    """Proves the guard: a wait that only the body asks for is kept as well."""
+    wait_body = HARNESSES[kind].wait_body
+    assert wait_body
+    headers = {"Retry-After": header} if header else {}
+    with HttpSink(Reply(429, body=wait_body(asked), headers=headers)) as sink:
+        outcome = send_to(kind, HARNESSES[kind], sink)
+    assert outcome.retry_after == (None if seconds is None else dt.timedelta(seconds=seconds))
+    assert not outcome.costs_try
+
+
+@pytest.mark.parametrize("kind", WAITING_KINDS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[1]", b"null", b"\xff<html>", b"[" * 60_000, b"1" * 60_000),
+        *(b'{"retry_after": []}', b'{"retry_after_ms": "x"}', b'{"retry_after_ms": 1e999}'),
+        *(b'{"parameters": []}', b'{"parameters": {"retry_after": {}}}', b'{"result": []}'),
+    ],
+    ids=range(12),
+)
+def test_a_body_of_any_kind_is_survived(kind: str, body: bytes) -> None:
+    with HttpSink(Reply(429, body=body, headers={"Retry-After": "3"})) as sink:
+        outcome = send_to(kind, HARNESSES[kind], sink)
+    assert (outcome.verdict, outcome.retry_after) == (NOT_ACCEPTED, dt.timedelta(seconds=3))
+
+
+@pytest.mark.parametrize("kind", HTTP_KINDS)
+@pytest.mark.parametrize("asked", [1, 90, 40_000])
+@pytest.mark.parametrize("status", [429, 503])
+def test_nobody_is_asked_again_before_the_time_they_gave(
+    kind: str, status: int, asked: int
+) -> None:
+    """Proves the guard: jitter comes on top of a Retry-After, also of one in the body."""
+    wait_body = HARNESSES[kind].wait_body
+    replies = [Reply(status, headers={"Retry-After": str(asked)})]
+    replies += [Reply(status, body=wait_body(asked))] if wait_body else []
+    facts = Facts(
+        tries=0, attempts=1, ambiguous=0, created_at=NOW, refused_at=None, idempotent=True
+    )
+    for reply in replies:
+        with HttpSink(reply) as sink:
+            outcome = send_to(kind, HARNESSES[kind], sink)
+        for jitter in (0, 0.999):
+            decision = decide(
+                facts, outcome, now=NOW, jitter=jitter, base=dt.timedelta(milliseconds=1)
+            )
+            assert decision.next_attempt_at
+            assert decision.next_attempt_at - NOW >= dt.timedelta(seconds=asked)
 
 
 @pytest.mark.parametrize("kind", HTTP_KINDS)

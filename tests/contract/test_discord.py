@@ -1,11 +1,42 @@
-import datetime as dt
+import json
+import re
+from typing import Any
 
 import pytest
 
 from notifications.channels import registry
-from tests.contract.channels import Harness, http_rows, send_to
+from tests.contract.channels import Harness, http_rows, send_to, utf16
 from tests.news import BOOK
 from tests.sinks import HttpSink, Reply
+
+
+def body_of(sink: HttpSink) -> Any:
+    return sink.requests[-1].json()
+
+
+def shown(sink: HttpSink) -> str:
+    said = body_of(sink)
+    assert said["allowed_mentions"] == {"parse": []}
+    texts = [said["content"]]
+    for embed in said["embeds"]:
+        texts += [embed["title"], embed["description"], embed.get("footer", {}).get("text", "")]
+    marked = "\n".join(texts)
+    assert not re.search(r"(?<!\\)(\\\\)*[*_~`|<>\[\]]", marked), "that would be markup"
+    return re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", marked)
+
+
+def within_limits(sink: HttpSink) -> None:
+    said, total = body_of(sink), 0
+    assert utf16(said["content"]) <= 2000
+    assert 1 <= len(said["embeds"]) <= 10
+    for embed in said["embeds"]:
+        footer = embed.get("footer", {}).get("text", "")
+        assert 0 < utf16(embed["title"]) <= 256
+        assert utf16(embed["description"]) <= 4096
+        assert utf16(footer) <= 2048
+        total += utf16(embed["title"] + embed["description"] + footer)
+    assert total <= 6000
+
 
 HARNESS = Harness(
     sink=HttpSink,
@@ -23,6 +54,9 @@ HARNESS = Harness(
             "https://127.0.0.1/api/webhooks/1/x",
         )
     ),
+    shown=shown,
+    within_limits=within_limits,
+    wait_body=lambda seconds: json.dumps({"retry_after": seconds}).encode(),
 )
 
 
@@ -34,30 +68,6 @@ def test_it_waits_for_the_message_and_keeps_its_id() -> None:
     assert outcome.remote_id == "998877"
     assert len(request.json()["embeds"]) == 2
     assert request.json()["allowed_mentions"] == {"parse": []}
-
-
-@pytest.mark.parametrize(
-    ("said", "header", "seconds"),
-    [
-        (b'{"retry_after": 0.35}', None, 0.35),
-        (b'{"retry_after": 64.57, "global": true}', "65", 65),
-        (b'{"retry_after": 1e9}', "1", 86400),
-        (b'{"retry_after": -1}', "3", 3),
-        (b'{"retry_after": NaN}', None, None),
-        (b'{"retry_after": "x"}', None, None),
-        (b"[1]", "3", 3),
-        (b"\xff<html>", "3", 3),
-        (b'{"retry_after": 1e999}', None, None),
-        (b"[" * 60_000, "3", 3),
-        (b"1" * 60_000, "3", 3),
-    ],
-)
-def test_it_says_when_in_its_body(said: bytes, header: str | None, seconds: float | None) -> None:
-    headers = {"Retry-After": header} if header else {}
-    with HttpSink(Reply(429, body=said, headers=headers)) as sink:
-        outcome = send_to("discord", HARNESS, sink)
-    assert outcome.retry_after == (None if seconds is None else dt.timedelta(seconds=seconds))
-    assert not outcome.costs_try
 
 
 @pytest.mark.parametrize("host", ["discord.com", "discordapp.com", "canary.discord.com"])

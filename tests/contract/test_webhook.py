@@ -11,6 +11,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from catalog.models import ReleaseEvent
 from notifications.channels import registry
+from notifications.channels.base import ConfigError
 from notifications.channels.webhook import Config, body_of, new_secret, rotated
 from notifications.messages import BOOK as POSTED
 from notifications.messages import NOTICE, REMINDER, Content
@@ -53,6 +54,7 @@ HARNESS = Harness(
             for moment in ("soon", "2027-06-09T12:00:00", "2027-13-01T00:00:00Z", 5, True, [1])
         ),
     ),
+    shown=lambda sink: sink.requests[-1].json()["data"]["headline"],
     wire_ids=lambda sink: [request.headers["webhook-id"] for request in sink.requests],
 )
 
@@ -98,6 +100,8 @@ def test_a_notice_is_signed_too() -> None:
 @pytest.mark.parametrize("part", ["webhook-id", "webhook-timestamp", "body"])
 def test_one_changed_bit_breaks_every_signature(part: str) -> None:
     body, headers = sent(old_secret_until=AT_LAST)
+    assert is_taken(SECRET, body, headers)
+    assert is_taken(OLD_SECRET, body, headers)
     whole = {"body": body, **{name: text.encode() for name, text in headers.items()}}
     for position in range(len(whole[part])):
         forged = bytearray(whole[part])
@@ -174,6 +178,8 @@ def test_it_gets_a_fresh_secret_where_its_owner_gives_none() -> None:
     assert first["secret"] != second["secret"]
     channel.parse_config(first)
     assert channel.completed({"url": URL, "secret": SECRET})["secret"] == SECRET
+    with pytest.raises(ConfigError):  # not another one that nobody would be shown
+        channel.parse_config(channel.completed({"url": URL, "secret": ""}))
 
 
 # -- what is published of the body -------------------------------------------------------------

@@ -10,12 +10,12 @@ from django.db.models import F
 
 from catalog import brake
 from catalog.models import ReleaseEvent, Watch
-from catalog.services import mark_out_by_date, publish_events, unprocessed_events
+from catalog.services import mark_out_by_date, publish_events
 from catalog.watching import save_watch
 from notifications.merging import merge_due
 from notifications.models import Delivery
 from notifications.retelling import retell
-from notifications.services import fan_out
+from notifications.services import fan_out_due
 from scraping import politeness, services
 from scraping.emulator import questions
 from scraping.emulator.server import Emulator
@@ -192,8 +192,8 @@ class Stage:
             told, expected = self._visit(each, ids[each.target_id], is_cut)
             found, awaited = _facts(told), Counter(each.facts for each in expected)
             assert found == awaited, f"{ids[each.target_id]} brought {found}, not {awaited}"
-            if not lose_hints:
-                self._tell(told, expected, rng)
+            if told and not lose_hints:
+                self._tell(rng)
         if cut:
             self.pass_time(BEGUN_ANEW)
 
@@ -264,11 +264,12 @@ class Stage:
             self.emulator.break_(how, marketplace)
 
     # -- what is told ----------------------------------------------------------------------------
-    def _tell(self, ids: Iterable[int], news: list[model.News], rng: random.Random) -> None:
-        for event_id in sorted(ids):
-            while not fan_out(event_id=event_id, now=self.clock(), chunk=rng.choice((1, 2, 100))):
-                pass
-        for each in sorted(news, key=lambda each: each.number):
+    def _tell(self, rng: random.Random) -> None:
+        """What a hint brings about: all that is untold is told."""
+        limit, chunk = rng.choice((1, 2, 200)), rng.choice((1, 2, 100))
+        while fan_out_due(now=self.clock(), limit=limit, chunk=chunk):
+            pass
+        for each in sorted(self.model.waiting(), key=lambda each: each.number):
             self.model.fan_out(each)
 
     def sweep(self, rng: random.Random) -> None:
@@ -283,15 +284,14 @@ class Stage:
         assert len(strays) == len(expected), "other news of dead visitors"
         merge_due(limit=100)
         publish_events()
-        ids = unprocessed_events(limit=1000)
-        self._tell(ids, self.model.waiting(), rng)
+        self._tell(rng)
 
     def mark_out(self, rng: random.Random, *, lose_hints: bool) -> None:
         now = self.clock()
         told, expected = mark_out_by_date(now=now), self.model.mark_out(now)
         assert len(told) == len(expected), "other titles are out by their date"
-        if not lose_hints:
-            self._tell(told, expected, rng)
+        if told and not lose_hints:
+            self._tell(rng)
 
     def release_braked(self) -> None:
         ids = list(ReleaseEvent.objects.braked().values_list("id", flat=True))

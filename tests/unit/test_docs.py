@@ -17,11 +17,14 @@ from accounts.models import User
 from catalog.listing import CreditLine
 from catalog.services import record_listings
 from notifications.channels.base import Channel, Verdict
+from notifications.channels.registry import CHANNELS
 from notifications.channels.webhook import signed
 from notifications.messages import NOTICE, Content
+from notifications.models import Channel as ChannelRow
 from notifications.models import Delivery, Message
 from stalkerr.processes import ROOT
 from tests.contract.channels import envelope_of, send
+from tests.contract.test_channels import HARNESSES
 from tests.contract.test_webhook import sent
 from tests.factories import make_listing
 from tests.news import BOOK
@@ -196,6 +199,45 @@ def fields(value: Any) -> Iterator[str]:
             yield from fields(each)
 
 
+CHANNEL_ROW = re.compile(r"\| `(\w+)` \| (.+) \| (\d+) \| (.+) \| (.+) \| (.+) \|")
+
+
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_the_page_of_channels_tells_what_the_code_does(kind: str) -> None:
+    rows = {row[0]: row[1:] for row in CHANNEL_ROW.findall(page("docs/reference/channels.md"))}
+    settings, groups, wire_id, pace, _refusals = rows[kind]
+    channel = CHANNELS[kind]
+    assert re.findall(r"`(\w+)`", settings) == list(channel.fields)
+    assert set(re.findall(r"\*\*`(\w+)`\*\*", settings)) == channel.secret_fields
+    assert int(groups) == channel.groups
+    assert (wire_id != "none") is channel.idempotent
+    paces = channel.paces(channel.parse_config(HARNESSES[kind].config("http://127.0.0.1:1")))
+    said = set(re.findall(r"\d+ in \d+ s", pace))
+    assert {f"{each.count} in {each.seconds} s" for each in paces.values()} <= said
+    assert bool(said) is bool(paces)
+
+
+def test_the_page_of_channels_names_no_others() -> None:
+    text = page("docs/reference/channels.md")
+    assert {row[0] for row in CHANNEL_ROW.findall(text)} == set(CHANNELS)
+    _, _, inert = text.partition("## What a store's text can do there")
+    assert set(CHANNELS) <= set(re.findall(r"`(\w+)`", inert))
+
+
+def test_the_page_of_deliveries_says_of_each_kind_what_a_lost_answer_costs() -> None:
+    _, _, table = page("docs/explanation/deliveries.md").partition("| kind | the id on the wire |")
+    rows = re.findall(r"^\| ([\w, -]+) \| (.+?) \| is (.+)", table, re.MULTILINE)
+    without = {
+        each.lower()
+        for names, wire_id, _ in rows
+        if "none" in wire_id
+        for each in names.split(", ")
+    }
+    named = {each.lower() for names, _, _ in rows for each in names.split(", ")}
+    assert named == {channel.label.lower() for channel in CHANNELS.values()}
+    assert without == {each.label.lower() for each in CHANNELS.values() if not each.idempotent}
+
+
 # -- examples ----------------------------------------------------------------------------------
 
 
@@ -270,6 +312,27 @@ def test_what_is_said_of_watches_is_so(alice: User, now: dt.datetime) -> None:
     assert len(answers) == 6
 
 
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fresh_limits")
+def test_what_is_said_of_times_and_words_is_so(alice: User) -> None:
+    client = APIClient()
+    client.force_authenticate(alice)
+    answers: list[Any] = []
+    for language, block in blocks_of("docs/howto/choose-when-you-hear.md"):
+        if language == "sh" and "/deliveries/replay" in block:
+            channel = ChannelRow.objects.get()
+            ChannelRow.objects.update(unconfirmed_since=None)
+            block = block.replace('"channel": 1', f'"channel": {channel.pk}')
+        if language == "sh":
+            answers.append(answer_to(block, client, answers))
+        else:
+            assert answers[-1] | json.loads(block) == answers[-1]
+    assert [kind["kind"] for kind in answers[0]] == list(CHANNELS)
+    assert answers[1]["unconfirmed_since"] < answers[2]["unconfirmed_since"]
+    assert answers[-1] == {"replayed": 0}
+    assert len(answers) == 10
+
+
 def blocks_of(name: str) -> list[tuple[str, str]]:
     """The fenced blocks of a page in order: (language, text)."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
@@ -279,9 +342,11 @@ def answer_to(block: str, client: APIClient, before: list[Any]) -> Any:
     """What the API says to a block; `$ID` is the id in the answer before."""
     (path,) = re.findall(r"http://127\.0\.0\.1:8000([^\s\"]+)", block)
     method = client.patch if "-X PATCH" in block else client.post
+    bodiless = client.post if "-X POST" in block else client.get
     if "$ID" in path:
-        path = path.replace("$ID", str(next(a["id"] for a in reversed(before) if "id" in a)))
+        ids = (a["id"] for a in reversed(before) if isinstance(a, dict) and "id" in a)
+        path = path.replace("$ID", str(next(ids)))
     bodies = re.findall(r"-d '(.+)'", block)
-    answer = method(path, json.loads(bodies[0])) if bodies else client.get(path)
+    answer = method(path, json.loads(bodies[0])) if bodies else bodiless(path)
     assert answer.status_code in (200, 201), answer.json()
     return answer.json()

@@ -12,6 +12,7 @@ from notifications import services
 from notifications.models import Delivery
 from tests.factories import make_audiobook, make_channel, make_watch
 from tests.integration.api.conftest import ClientOf
+from tests.promises import fan_out
 
 PATH = "/api/marks"
 HOUR = dt.timedelta(hours=1)
@@ -21,11 +22,6 @@ def states(user: User) -> list[str]:
     """Of the user's deliveries, in the order of their events."""
     mine = Delivery.objects.filter(user=user).order_by("event_id")
     return list(mine.values_list("state", flat=True))
-
-
-def fan_out(now: dt.datetime) -> None:
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        services.fan_out(event_id=event_id, now=now, chunk=1000)
 
 
 @pytest.mark.parametrize("named", ["work", "audiobook", "asin"])

@@ -9,13 +9,13 @@ from django.db import transaction
 
 from accounts.models import User
 from catalog.models import Audiobook, Mark, ReleaseEvent, Watch
-from notifications import services
 from notifications.explain import best, stories
 from notifications.matching import matcher
 from notifications.models import Delivery, Message, Route
 from notifications.predicates import conditions
 from notifications.progress import progress
-from tests.factories import event_of, make_audiobook, make_channel, make_watch
+from tests.factories import make_audiobook, make_channel, make_watch
+from tests.promises import fan_out
 
 pytestmark = pytest.mark.django_db
 
@@ -186,8 +186,7 @@ def test_without_a_promise_what_was_told_before_is_the_reason(
     watch = make_watch(alice, now=now, marketplaces=["us", "uk"])
     us = make_audiobook(now=now + HOUR)
     uk = make_audiobook(now=now + HOUR, marketplace="uk", asin=us.asin)
-    for event in (event_of(us), event_of(uk)):
-        services.fan_out(event_id=event.id, now=now + HOUR, chunk=100)
+    fan_out(now + HOUR)
     (first,) = stories(watch=watch, audiobook=us, now=now + HOUR)
     (second,) = stories(watch=watch, audiobook=uk, now=now + HOUR)
     assert (first.outcome, second.outcome) == ("waiting", "stopped")
@@ -203,7 +202,7 @@ def test_what_changed_since_the_fan_out_is_said_to_have_changed(
     make_channel(alice)
     watch = make_watch(alice, now=now, excluded_words=["tide"])
     audiobook = make_audiobook(now=now + HOUR, title="Glass Tide")
-    services.fan_out(event_id=event_of(audiobook).id, now=now + HOUR, chunk=100)
+    fan_out(now + HOUR)
     Watch.objects.filter(id=watch.id).update(excluded_keys=[])
     (story,) = stories(watch=watch, audiobook=audiobook, now=now + HOUR)
     assert story.outcome == "stopped"
@@ -216,7 +215,7 @@ def test_muted_news_stays_recorded_after_the_watch_is_loud_again(
     make_channel(alice)
     watch = make_watch(alice, now=now, muted=True)
     audiobook = make_audiobook(now=now + HOUR)
-    services.fan_out(event_id=event_of(audiobook).id, now=now + HOUR, chunk=100)
+    fan_out(now + HOUR)
     Watch.objects.filter(id=watch.id).update(muted=False)
     (story,) = stories(watch=watch, audiobook=audiobook, now=now + HOUR)
     assert "the watch was muted" in story.steps[-1].text
@@ -244,7 +243,7 @@ def test_another_watch_of_the_same_reader_may_have_brought_it(
     make_channel(alice)
     make_watch(alice, now=now)
     audiobook = make_audiobook(now=now + HOUR, title="Glass Tide")
-    services.fan_out(event_id=event_of(audiobook).id, now=now + HOUR, chunk=100)
+    fan_out(now + HOUR)
     later = make_watch(alice, "tide", kind="keyword", now=now)
     (story,) = stories(watch=later, audiobook=audiobook, now=now + HOUR)
     assert (story.outcome, story.steps[-1].name) == ("waiting", "delivery")
@@ -295,8 +294,7 @@ def test_the_best_story_is_the_one_that_came_furthest(alice: User, now: dt.datet
     make_channel(alice)
     watch = make_watch(alice, now=now, event_kinds=["announced"])
     audiobook = title_of(TITLE, now + HOUR)
-    for event in audiobook.events.all():
-        services.fan_out(event_id=event.id, now=now + HOUR, chunk=100)
+    fan_out(now + HOUR)
     found = stories(watch=watch, audiobook=audiobook, now=now + 5 * HOUR)
     assert [story.outcome for story in found] == ["waiting", "stopped"]
     assert best(found) == found[0]

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from accounts.services import notify
@@ -13,23 +13,18 @@ from catalog.listing import SeriesPlace
 from catalog.models import Mark, ReleaseEvent, Watch, WatchKey
 from catalog.services import record_listings
 from catalog.watching import end_watch, save_watch
-from notifications import services
+from notifications import replaying, services
 from notifications.marking import mark_work
 from notifications.models import Channel, Delivery, Refan, Route, Told
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_listing, make_watch
 from tests.people import make_user
+from tests.promises import fan_out
 
 pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
-
-
-def fan_out(now: dt.datetime, chunk: int = 1000) -> None:
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        while not services.fan_out(event_id=event_id, now=now, chunk=chunk):
-            pass
 
 
 def promised(user: User) -> list[str]:
@@ -229,7 +224,7 @@ def test_news_for_a_disabled_channel_is_held(alice: User, now: dt.datetime) -> N
     fan_out(now + HOUR)
     assert Delivery.objects.get().state == Delivery.State.HELD
     services.enable_channel(channel=channel)
-    assert services.replay_held(channel=channel, now=now) == 1
+    assert replaying.replay_held(channel=channel, now=now) == 1
     assert promised(alice) == ["announced"]
 
 
@@ -297,13 +292,12 @@ def test_two_workers_on_one_event_promise_it_once() -> None:
     for user in users:
         make_channel(user)
         make_watch(user, now=now)
-    event_id = event_of(make_audiobook(now=now + HOUR)).id
+    make_audiobook(now=now + HOUR)
     start = threading.Barrier(3)
 
     def work() -> None:
         start.wait()
-        while not services.fan_out(event_id=event_id, now=now + HOUR, chunk=3):
-            pass
+        fan_out(now + HOUR, chunk=3)
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(3)]
@@ -315,22 +309,21 @@ def test_two_workers_on_one_event_promise_it_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_take_turns_at_one_event() -> None:
-    """Proves the guard row lock: without it the second would do the first one's chunk again."""
+def test_nobody_does_a_chunk_that_somebody_is_at() -> None:
+    """Proves the guard row lock: without it the second would wait for the first one's promises."""
     now = dt.datetime.now(dt.UTC)
     users = [make_user("first"), make_user("second")]
     for user in users:
         make_channel(user)
         make_watch(user, now=now)
-    event_id = event_of(make_audiobook(now=now + HOUR)).id
-
-    def fan_out_once() -> None:
-        services.fan_out(event_id=event_id, now=now + HOUR, chunk=1)
-
-    first = Paused(fan_out_once)
-    second = start_and_see_it_wait(fan_out_once)
+    make_audiobook(now=now + HOUR)
+    first = Paused(lambda: services.fan_out_due(now=now + HOUR, limit=10, chunk=1))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '1s'")
+        assert services.fan_out_due(now=now + HOUR, limit=10, chunk=1) == 0
     first.finish()
-    second.join()
+    assert [promised(user) for user in users] == [["announced"], []]
+    fan_out(now + HOUR, chunk=1)
     assert [promised(user) for user in users] == [["announced"]] * 2
 
 
@@ -341,8 +334,8 @@ def test_an_edit_sees_the_promises_of_a_chunk_that_was_under_way() -> None:
     user = make_user("listener")
     make_channel(user)
     watch = make_watch(user, now=now)
-    event_id = event_of(make_audiobook(now=now + HOUR, title="Glass Tide")).id
-    chunk = Paused(lambda: services.fan_out(event_id=event_id, now=now + HOUR, chunk=10))
+    make_audiobook(now=now + HOUR, title="Glass Tide")
+    chunk = Paused(lambda: fan_out(now + HOUR))
     watch.excluded_words = ["tide"]
     save_watch(watch=watch, now=now + HOUR)
     edit = start_and_see_it_wait(lambda: services.cancel_unwanted(now=now + HOUR))
@@ -358,9 +351,8 @@ def test_two_events_of_one_work_never_wait_for_each_other_in_a_ring(now: dt.date
         make_channel(user)
         make_watch(user, now=now, marketplaces=["us", "uk"] if n % 3 else ["us"])
     us = make_audiobook(now=now + HOUR)
-    uk = make_audiobook(now=now + HOUR, marketplace="uk", asin=us.asin)
-    for audiobook in (us, uk):
-        services.fan_out(event_id=event_of(audiobook).id, now=now + HOUR, chunk=1000)
+    make_audiobook(now=now + HOUR, marketplace="uk", asin=us.asin)
+    fan_out(now + HOUR)
     told = list(Told.objects.order_by("id").values_list("channel_id", flat=True))
     assert told == sorted(told)
 
@@ -371,8 +363,8 @@ def test_an_edit_during_the_look_at_an_earlier_one_is_looked_at_too() -> None:
     now = dt.datetime.now(dt.UTC)
     alice, bob = make_user("alice"), make_user("bob")
     watch, ended = [make_watch(user, now=now) for user in (alice, bob) if make_channel(user)]
-    event_id = event_of(make_audiobook(now=now + HOUR, title="Glass Tide")).id
-    services.fan_out(event_id=event_id, now=now + HOUR, chunk=10)
+    make_audiobook(now=now + HOUR, title="Glass Tide")
+    fan_out(now + HOUR)
     watch.languages = ["english"]
     save_watch(watch=watch, now=now + HOUR)
     end_watch(watch=ended, now=now + HOUR)
@@ -439,7 +431,7 @@ def test_what_is_held_goes_with_its_last_reason(alice: User, now: dt.datetime) -
     end_watch(watch=watch, now=now + 2 * HOUR)
     services.cancel_unwanted(now=now + 2 * HOUR)
     services.enable_channel(channel=channel)
-    assert services.replay_held(channel=channel, now=now + 3 * HOUR) == 0
+    assert replaying.replay_held(channel=channel, now=now + 3 * HOUR) == 0
 
 
 def test_whose_author_or_series_becomes_known_later_is_announced_to_those_who_watch_them(
@@ -491,7 +483,7 @@ def test_news_that_is_held_is_promised_to_nobody_by_whatever_way(
     event = event_of(make_audiobook(now=now))
     ReleaseEvent.objects.filter(id=event.id).update(held_by=1)
     Refan.objects.create(event=event, user=alice)
-    assert services.fan_out(event_id=event.id, now=now, chunk=100)
+    assert services.fan_out_due(now=now, limit=10, chunk=100) == 0
     assert services.fan_out_again(now=now, limit=10) == 0
     assert not Delivery.objects.exists()
     ReleaseEvent.objects.filter(id=event.id).update(held_by=None)

@@ -9,13 +9,14 @@ import pytest
 from accounts.models import User
 from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.marketplaces import store_date
-from catalog.models import Audiobook, Contributor, ReleaseEvent, Watch
+from catalog.models import Audiobook, Contributor, Watch
 from catalog.normalise import name_key
 from catalog.services import record_listings
 from catalog.watching import save_watch
 from notifications import services
 from notifications.models import Delivery
 from tests.factories import make_channel, make_listing, make_watch
+from tests.promises import fan_out
 
 pytestmark = pytest.mark.django_db
 
@@ -75,12 +76,6 @@ def promised(user: User, listing: Listing, now: dt.datetime, *traits: str) -> li
     fan_out(now + HOUR)
     mine = Delivery.objects.filter(user=user, state=Delivery.State.PENDING, notice=None)
     return list(mine.values_list("event__kind", flat=True))
-
-
-def fan_out(now: dt.datetime) -> None:
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        while not services.fan_out(event_id=event_id, now=now, chunk=100):
-            pass
 
 
 # -- by itself -----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from catalog.models import Audiobook, Mark, ReleaseEvent, Work
 from notifications import services
 from notifications.merging import join_works, merge_due, split_edition
 from notifications.models import Delivery, Message, Told
+from tests import promises
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_watch
 from tests.people import make_user
@@ -46,8 +47,7 @@ def shown(now: dt.datetime, edition: Audiobook, **facts: Any) -> Audiobook:
 
 
 def fan_out(now: dt.datetime) -> None:
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        services.fan_out(event_id=event_id, now=now, chunk=1000)
+    promises.fan_out(now)
     services.fan_out_again(now=now, limit=100)
 
 
@@ -414,7 +414,7 @@ def test_a_merge_waits_for_a_chunk_under_way_and_sees_its_promises() -> None:
     make_watch(alice, now=now, marketplaces=EVERYWHERE)
     us = book(now + HOUR)
     uk = known_late(now + HOUR, us)
-    services.fan_out(event_id=event_of(us).id, now=now + HOUR, chunk=1000)
+    services.fan_out_due(now=now + HOUR, limit=1, chunk=1000)
     shown(now + 2 * HOUR, uk)
     chunk = Paused(lambda: fan_out(now + HOUR))
     merge = start_and_see_it_wait(lambda: merge_due(limit=10))
@@ -483,6 +483,6 @@ def test_a_chunk_that_remembers_an_edition_need_not_wait_for_its_page() -> None:
     page = Paused(lambda: shown(now + 2 * HOUR, us, subtitle="A Tale"))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '5s'")
-        services.fan_out(event_id=event_of(us).id, now=now + HOUR, chunk=1000)
+        services.fan_out_due(now=now + HOUR, limit=1, chunk=1000)
     page.finish()
     assert told(alice) == [("us", "announced")]

@@ -6,10 +6,10 @@ import pytest
 
 from accounts.models import User
 from catalog.models import Audiobook, Mark, ReleaseEvent, Watch
-from notifications import services
 from notifications.models import Delivery
 from notifications.retelling import retell
 from tests.factories import make_audiobook, make_channel, make_watch
+from tests.promises import fan_out
 
 pytestmark = pytest.mark.django_db
 
@@ -25,8 +25,7 @@ def flapped(alice: User, now: dt.datetime) -> dt.datetime:
     asin = make_audiobook(now=now, out_in=60).asin
     for turn, days in enumerate((90, 60, 90), start=1):
         make_audiobook(now=now + turn * SECOND, out_in=days, asin=asin)
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        services.fan_out(event_id=event_id, now=now + 3 * SECOND, chunk=100)
+    fan_out(now + 3 * SECOND)
     assert told() == ["announced", "date_moved", "date_moved"]
     return now + 3 * SECOND
 
@@ -52,8 +51,7 @@ def test_a_date_that_keeps_flapping_is_told_again_at_most_weekly(flapped: dt.dat
     def move(days: int, moment: dt.datetime) -> None:
         day = ninety + (days - 90) * DAY
         make_audiobook(now=moment, out_in=None, asin=audiobook.asin, release_date=day)
-        for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-            services.fan_out(event_id=event_id, now=moment, chunk=100)
+        fan_out(moment)
 
     assert retell(now=flapped + 3 * DAY) == 1
     move(60, flapped + 3.1 * DAY)
@@ -68,8 +66,7 @@ def test_what_was_heard_last_is_not_told_again(alice: User, now: dt.datetime) ->
     make_watch(alice, now=now - DAY)
     asin = make_audiobook(now=now, out_in=60).asin
     make_audiobook(now=now + SECOND, out_in=90, asin=asin)
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        services.fan_out(event_id=event_id, now=now + SECOND, chunk=100)
+    fan_out(now + SECOND)
     assert retell(now=now + 4 * DAY) == 0
 
 

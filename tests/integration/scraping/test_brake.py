@@ -8,17 +8,13 @@ from accounts.models import Notice, User
 from catalog import brake
 from catalog.listing import SeriesPlace
 from catalog.models import ReleaseEvent, Watch
-from catalog.services import (
-    mark_out_by_date,
-    publish_events,
-    record_listings,
-    unprocessed_events,
-)
+from catalog.services import mark_out_by_date, publish_events, record_listings
 from scraping import services
 from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
 from tests.factories import make_audiobook, make_listing, make_target, make_watch
 from tests.integration.scraping.conftest import AUTHOR
+from tests.promises import untold
 from tests.visits import HOUR, Clock, CutShort, visit_all
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +36,7 @@ def test_fifty_one_pieces_of_news_wait_for_a_person(
     held = ReleaseEvent.objects.braked()
     assert held.count() == 51
     publish_events()
-    assert set(unprocessed_events(limit=1000)).isdisjoint(held.values_list("id", flat=True))
+    assert set(untold()).isdisjoint(held.values_list("id", flat=True))
     assert set(held.values_list("published_seq", flat=True)) == {None}
 
 
@@ -104,17 +100,17 @@ def test_a_person_has_it_told(watch: Watch, emulator: Emulator, clock: Clock) ->
     visit_all(clock)
     ids = list(ReleaseEvent.objects.braked().values_list("id", flat=True))
     assert brake.tell_braked(event_ids=ids) == 60
-    assert set(ids) <= set(unprocessed_events(limit=100))
+    assert set(ids) <= set(untold())
     assert not ReleaseEvent.objects.braked().exists()
 
 
 def test_a_person_lets_it_count_as_told(watch: Watch, emulator: Emulator, clock: Clock) -> None:
     announce(emulator, 60)
     visit_all(clock)
-    before = unprocessed_events(limit=100)
+    before = untold()
     ids = list(ReleaseEvent.objects.braked().values_list("id", flat=True))
     assert brake.drop_braked(event_ids=ids, now=clock.now) == 60
-    assert unprocessed_events(limit=100) == before
+    assert untold() == before
 
 
 def test_more_news_of_a_title_that_waits_for_a_person_waits_with_it(
@@ -134,7 +130,7 @@ def test_nothing_is_told_before_the_visit_is_over(now: dt.datetime) -> None:
     listings = [make_listing(release_date=now.date() + dt.timedelta(days=9))]
     record_listings(listings=listings, fetched_at=now, now=now, held_by=target.id)
     publish_events()
-    assert unprocessed_events(limit=10) == []
+    assert untold() == []
     event = ReleaseEvent.objects.get()
     assert event.published_seq is None
 
@@ -146,7 +142,7 @@ def test_the_news_of_a_visit_that_died_is_told_once_its_lease_is_over(now: dt.da
     record_listings(listings=listings, fetched_at=now, now=now, held_by=target.id)
     assert services.let_strays_go(now=now) == ()
     told = services.let_strays_go(now=now + 2 * HOUR)
-    assert list(told) == unprocessed_events(limit=10) != []
+    assert list(told) == untold() != []
 
 
 def test_a_visit_says_what_it_covered(watch: Watch, emulator: Emulator, clock: Clock) -> None:
@@ -194,7 +190,7 @@ def test_what_waits_for_a_person_is_not_told_by_its_date(now: dt.datetime) -> No
     event = audiobook.events.get(kind="out_now")
     assert (event.held_by, event.unconfirmed) == (1, True)
     assert brake.tell_braked(event_ids=audiobook.events.values_list("id", flat=True)) == 2
-    assert event.id in unprocessed_events(limit=10)
+    assert event.id in untold()
 
 
 def test_what_a_person_dropped_is_not_announced_once_its_series_is_known(now: dt.datetime) -> None:
@@ -205,4 +201,4 @@ def test_what_a_person_dropped_is_not_announced_once_its_series_is_known(now: dt
     brake.drop_braked(event_ids=audiobook.events.values_list("id", flat=True), now=now)
     place = SeriesPlace("B0SERIES01", "Tides", "2")
     make_audiobook(now=now + HOUR, asin=audiobook.asin, release_date=day, series=[place])
-    assert unprocessed_events(limit=10) == []
+    assert untold() == []

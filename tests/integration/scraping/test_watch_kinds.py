@@ -10,12 +10,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from catalog.models import Contributor, Series
-from catalog.services import unprocessed_events
 from notifications.models import Delivery
-from notifications.services import fan_out
 from scraping import politeness
 from scraping.emulator.server import Emulator
 from tests.factories import make_channel, make_watch
+from tests.promises import fan_out
 from tests.visits import Clock, visit_all
 
 pytestmark = pytest.mark.django_db
@@ -101,9 +100,7 @@ class Listener:
         """The kinds of all news promised so far, some visits and sweeps later."""
         for _ in range(2):
             visit_all(self.clock)
-            for event_id in unprocessed_events(limit=100):
-                while not fan_out(event_id=event_id, now=self.clock.now, chunk=100):
-                    pass
+            fan_out(self.clock.now)
         mine = Delivery.objects.filter(user=self.user, notice=None).order_by("id")
         return list(mine.values_list("event__kind", flat=True))
 

@@ -12,13 +12,13 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from catalog.models import ReleaseEvent, Watch, WatchQuery
+from catalog.models import Watch, WatchQuery
 from catalog.watching import end_watch
-from notifications import services
 from scraping.emulator.server import Emulator
 from scraping.models import Target, Visit
 from tests.factories import make_audiobook, make_channel, make_target, make_watch
 from tests.integration.scraping.conftest import AUTHOR, clock, emulator, watch
+from tests.promises import fan_out
 from tests.unit.test_docs import code_of
 from tests.visits import HOUR, Clock, visit_all
 
@@ -42,11 +42,6 @@ def told(watch: Watch | int | str, asin: str, **options: Any) -> dict[str, Any]:
 
 def steps(found: dict[str, Any]) -> list[tuple[str, str]]:
     return [(step["name"], step["mark"]) for step in found["ways"][0]["steps"]]
-
-
-def fan_out(now: dt.datetime) -> None:
-    for event_id in ReleaseEvent.objects.unprocessed().values_list("id", flat=True):
-        services.fan_out(event_id=event_id, now=now, chunk=1000)
 
 
 def test_the_whole_way_of_a_title(watch: Watch, emulator: Emulator, clock: Clock) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stalkerr.addresses import BadUrlError, Guard, RefusedAddressError
+from stalkerr.addresses import BadUrlError, Guard, RefusedAddressError, _literal
 from tests.hostile import BAD_URLS, PRIVATE_URLS
 
 STRICT = Guard([])
@@ -44,6 +44,32 @@ def test_it_refuses_what_is_no_plain_web_address(url: str) -> None:
 )
 def test_it_lets_public_addresses_pass(url: str) -> None:
     assert STRICT.check_url(url).scheme in ("http", "https")
+
+
+@given(st.text("0123456789abcdefx.:%[]-@/ ", max_size=24))
+def test_what_is_dialled_as_an_address_has_been_judged_as_one(authority: str) -> None:
+    """Proves the guard `_is_host`: aiohttp asks nobody for what has a colon or only digits."""
+    try:
+        host = STRICT.check_url(f"http://{authority}").raw_host or ""
+    except (BadUrlError, RefusedAddressError):
+        return
+    if ":" in host or host.replace(".", "").isdigit():
+        literal = _literal(host)
+        assert literal is not None
+        assert literal.is_global
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("HTTP://EXAMPLE.org/", "http://example.org/"),
+        ("http://bücher.example:/x", "http://xn--bcher-kva.example/x"),
+        ("http://example\u3002org/", "http://example.org/"),
+        ("http://example.org:0080/", "http://example.org/"),
+    ],
+)
+def test_what_is_kept_is_what_was_judged(text: str, url: str) -> None:
+    assert str(STRICT.check_url(text)) == url
 
 
 @given(st.ip_addresses())
