@@ -71,7 +71,7 @@ class HiddenSerializer(NewsSerializer):
     because = serializers.ListField(child=serializers.CharField())
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class WatchReplaySerializer(serializers.Serializer[Any]):
     """All is counted; of each sort the newest 200 are shown."""
 
     since = serializers.DateTimeField()
@@ -98,7 +98,7 @@ def replayed(request: Request, watch: Watch) -> Response:
         "months": _months(found),
         **{str(end): [each for each in found if each.end == end][:SHOWN_MAX] for end in ENDS},
     }
-    return Response(ReplaySerializer(answer).data)
+    return Response(WatchReplaySerializer(answer).data)
 
 
 def _counts(found: Sequence[Replayed]) -> dict[str, int]:

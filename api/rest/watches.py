@@ -15,7 +15,7 @@ from rest_framework.serializers import BaseSerializer
 
 from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
-from api.rest.replays import ReplaySerializer, replayed
+from api.rest.replays import WatchReplaySerializer, replayed
 from catalog import marketplaces
 from catalog.classify import HIDEABLE
 from catalog.models import Watch
@@ -193,7 +193,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
     def perform_destroy(self, watch: Watch) -> None:
         end_watch(watch=watch, now=clock.now())
 
-    @extend_schema(operation_id="watches_replay_draft", responses=ReplaySerializer)
+    @extend_schema(operation_id="watches_replay_draft", responses=WatchReplaySerializer)
     @action(detail=False, methods=["post"], url_path="replay")
     def replay_draft(self, request: Request) -> Response:
         """What such a watch would have told you in the last 90 days. It is not kept."""
@@ -201,7 +201,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
         serializer.is_valid(raise_exception=True)
         return self._replay(serializer, {})
 
-    @extend_schema(request=WatchSerializer(partial=True), responses=ReplaySerializer)
+    @extend_schema(request=WatchSerializer(partial=True), responses=WatchReplaySerializer)
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: int) -> Response:
         """What this watch would have told you in the last 90 days, with these changes, if any."""
