@@ -11,6 +11,7 @@ from accounts.models import User
 from notifications.messages import BOOK, Content
 from notifications.models import Channel, Delivery, Posting
 from notifications.registration import find_or_register
+from stalkerr import sql
 from stalkerr.locks import lock
 
 ADDRESSES_MAX: Final = 100  # webhooks of one user: no further one is made by a posting
@@ -70,6 +71,17 @@ def _usable(channel: Channel, *, is_new: bool) -> Channel:
             f"enable it first: POST /api/channels/{locked.pk}/enable."
         )
     return locked
+
+
+def drop_postings(*, before: dt.datetime) -> int:
+    """Forget books taken before then whose deliveries are gone with their month; returns how many."""
+    return sql.count(
+        """
+        DELETE FROM postings p WHERE p.created_at < %s
+        AND NOT EXISTS (SELECT FROM deliveries d WHERE d.posting_id = p.id)
+        """,
+        [before],
+    )
 
 
 def posted_content(book: Mapping[str, Any]) -> Content:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
@@ -181,8 +182,8 @@ def test_a_page_costs_the_same_for_one_event_and_for_many(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     client = client_of(alice)
-    for count in (1, 9):
-        publish(*(f"Title {n}" for n in range(count)), now=now)
+    for number in (1, 9):
+        publish(*(f"Title {n}" for n in range(number)), now=now)
         with django_assert_num_queries(5):  # the clock, the user, the newest, events, contents
             page(client, marketplace="us")
 
@@ -200,7 +201,7 @@ def announce(number: int) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_with_a_cursor_misses_nothing_while_others_write(client_of: ClientOf) -> None:
-    """Proves the guard publish lock at the reader's end: every number once, upwards, no gap."""
+    """Every number once, upwards, no gap: the reader's end of test_publish_events.py."""
     client, after = client_of(make_user("alice")), 0
     seen: list[int] = []
     with ThreadPoolExecutor(4) as writers:
@@ -215,9 +216,31 @@ def test_a_reader_with_a_cursor_misses_nothing_while_others_write(client_of: Cli
     assert seen == list(range(1, 41))
 
 
-def numbers_after(client: APIClient, after: int) -> tuple[list[int], int]:
-    body = client.get(PATH, {"after": after, "limit": 3}).json()
+def numbers_after(client: APIClient, after: int, limit: int = 3) -> tuple[list[int], int]:
+    body = client.get(PATH, {"after": after, "limit": limit}).json()
     return [each["data"]["event_id"] for each in body["results"]], body["next"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_published_while_a_page_is_made_is_not_passed_over(client_of: ClientOf) -> None:
+    """Proves that the newest number is read before the page: after it, the cursor would skip news."""
+    client, after = client_of(make_user("alice")), 0
+    announced = count()
+    seen: list[int] = []
+
+    def announce_after(execute: Any, *statement: Any) -> Any:
+        result = execute(*statement)
+        with ThreadPoolExecutor(1) as others:
+            others.submit(announce, next(announced)).result()
+        return result
+
+    with connection.execute_wrapper(announce_after):
+        results, after = numbers_after(client, after, limit=50)
+    while results:
+        seen += results
+        results, after = numbers_after(client, after, limit=50)
+    assert len(seen) == next(announced) > 4
+    assert seen == list(range(1, len(seen) + 1))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,20 +13,15 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from catalog.models import Audiobook, Watch, WatchKey
-from notifications import services
 from notifications.models import Channel, Message
 from scraping.models import Target
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.integration.api.conftest import ClientOf
+from tests.promises import fan_out
 from workers import explain as explaining
 
 PATH = "/api/explain"
 HOUR = dt.timedelta(hours=1)
-
-
-def fan_out(now: dt.datetime) -> None:
-    while services.fan_out_due(now=now, limit=100, chunk=1000):
-        pass
 
 
 def make_told(channel: Channel, audiobook: Audiobook, watch: Watch, now: dt.datetime) -> None:

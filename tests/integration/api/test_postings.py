@@ -133,7 +133,7 @@ def test_it_hears_no_watch_and_no_notice(
     post(client_of(alice))
     make_watch(alice, now=now)
     make_audiobook(now=now + dt.timedelta(hours=1))
-    services.fan_out_due(now=now, limit=10, chunk=100)
+    assert services.fan_out_due(now=now, limit=100, chunk=100)
     notify(user_id=alice.id, subject="Hello", text="…", dedupe_key="a", now=now)
     services.fan_out_notices(now=now)
     assert (Route.objects.count(), Delivery.objects.get().posting) == (0, Posting.objects.get())
@@ -164,14 +164,18 @@ def refused(answer: Any, *fields: str) -> str:
 
 
 def test_a_private_address_is_refused_in_the_guards_words(
-    alice: User, client_of: ClientOf, settings: Settings
+    alice: User, client_of: ClientOf, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.rest.postings.RATE", "1000/h")
     settings.OUTBOUND_ALLOW, client = [], client_of(alice)
     for url in PRIVATE_URLS[::2]:  # all of them: tests/contract/test_webhook.py
         assert "may not be contacted" in refused(post(client, url), "webhook_url"), url
 
 
-def test_what_is_no_address_is_refused(alice: User, client_of: ClientOf) -> None:
+def test_what_is_no_address_is_refused(
+    alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.rest.postings.RATE", "1000/h")
     client = client_of(alice)
     for url in BAD_URLS[::2]:  # all of them: tests/contract/test_webhook.py
         if "\ud800" not in url and url.strip() == url:
@@ -307,6 +311,19 @@ def test_a_token_that_may_only_read_sends_nothing(alice: User) -> None:
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     assert post(client).status_code == 403
     assert not Posting.objects.exists()
+
+
+def test_a_book_is_forgotten_with_its_delivery(
+    alice: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    """Proves the guard NOT EXISTS: a book that is still to be sent is not forgotten."""
+    later = now + dt.timedelta(days=1)
+    first, _ = (post(client_of(alice)).json()["id"] for _ in range(2))
+    assert postings.drop_postings(before=later) == 0
+    Delivery.objects.filter(id=first).delete()
+    assert postings.drop_postings(before=now) == 0
+    assert postings.drop_postings(before=later) == 1
+    assert Posting.objects.get() == Delivery.objects.get().posting
 
 
 def test_the_secret_is_stored_sealed(alice: User, client_of: ClientOf) -> None:

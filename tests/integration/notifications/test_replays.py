@@ -13,7 +13,7 @@ from catalog.listing import SeriesPlace
 from catalog.models import Audiobook, Mark, ReleaseEvent, Watch
 from catalog.reminders import remind
 from catalog.services import publish_events
-from notifications import replays, services
+from notifications import replays
 from notifications.models import Delivery
 from notifications.replays import Replayed, TooMuchError, TooSlowError, replay
 from stalkerr import sql
@@ -21,6 +21,7 @@ from tests.concurrency import Paused
 from tests.factories import make_audiobook, make_channel, make_watch
 from tests.integration.api.test_strangers import everything
 from tests.integration.notifications.test_explain import CHANGES, PAIRS, TITLE, TITLES
+from tests.promises import fan_out
 
 pytestmark = pytest.mark.django_db
 
@@ -175,8 +176,7 @@ def test_it_says_what_the_product_tells(alice: User, now: dt.datetime) -> None:
                     Mark.objects.create(user=alice, work_id=work, kind="have_it")
             supposed = replay(watch=draft(alice, query, kind, **facts), now=now)
             make_watch(alice, query, kind=kind, now=now - 3 * HOUR, **facts)
-            while services.fan_out_due(now=now, limit=100, chunk=1000):
-                pass
+            fan_out(now)
             told = set(Delivery.objects.values_list("event_id", flat=True))
             sent = {each.event.pk for each in supposed if each.end == "sent"}
             assert sent == told, asked
