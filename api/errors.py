@@ -20,6 +20,11 @@ class TooLargeError(APIException):
     default_detail = "This is too large."
 
 
+class ConflictError(APIException):
+    status_code = HTTPStatus.CONFLICT
+    default_detail = "This is not possible as things stand."
+
+
 def problem(status: int, detail: str, errors: Mapping[str, list[str]] | None = None) -> Any:
     """The body of an error: what went wrong, and for each field a list of sentences."""
     body: dict[str, Any] = {

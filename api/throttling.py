@@ -21,7 +21,12 @@ GUESSES: Final = {  # attempts to sign in
     "account": "100/h",
 }
 
-View = Callable[[HttpRequest], HttpResponseBase]
+LINKS: Final = "60/m"  # of our messages; mail providers follow many from one address
+TESTS: Final = "6/m"  # test messages, per user
+CONFIRMATIONS: Final = {"user": "20/d", "address": "5/d"}  # requests to confirm an address
+UNCONFIRMED_TESTS: Final = "3/d"  # to an address that nobody has confirmed yet
+
+View = Callable[..., HttpResponseBase]
 
 _log = structlog.get_logger(__name__)
 
@@ -64,12 +69,12 @@ def limited(group: str, rate: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
-        def bounded(request: HttpRequest) -> HttpResponseBase:
+        def bounded(request: HttpRequest, **path: str) -> HttpResponseBase:
             try:
                 limit(request, group=group, rate=rate)
             except TooManyError as error:
                 return refusal(error)
-            return view(request)
+            return view(request, **path)
 
         return bounded
 
@@ -94,6 +99,27 @@ def limit_guesses(request: HttpRequest | Request, *, account: str) -> None:
     keys = {"address": "", "account at address": f"{account} {address}", "account": account}
     for group, rate in GUESSES.items():
         limit(request, group=f"guess {group}", rate=rate, who=keys[group], guarded=True)
+
+
+def limit_confirmations(request: HttpRequest | Request, *, user_id: int, address: str) -> None:
+    """Count a request to confirm `address`: strangers' mailboxes are not ours to fill.
+
+    Raises TooManyError or UncountableError.
+    """
+    keys = {"user": str(user_id), "address": address.lower()}
+    for group, rate in CONFIRMATIONS.items():
+        limit(request, group=f"confirm {group}", rate=rate, who=keys[group], guarded=True)
+
+
+def limit_tests(request: HttpRequest | Request, *, user_id: int, unconfirmed: str = "") -> None:
+    """Count a test message of a user's, to an address that is `unconfirmed` or to any other.
+
+    Raises TooManyError or UncountableError.
+    """
+    limit(request, group="test", rate=TESTS, who=str(user_id))
+    if unconfirmed:
+        who = unconfirmed.lower()
+        limit(request, group="test unconfirmed", rate=UNCONFIRMED_TESTS, who=who, guarded=True)
 
 
 def address_of(request: HttpRequest | Request) -> str:

@@ -1,33 +1,56 @@
 """How people hear it. No page shows a secret."""
 
-from django.contrib import admin
+from contextlib import suppress
+from typing import Any
+
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin import ReadOnlyAdmin, UserAdmin
+from accounts.models import User
 from catalog.admin import AudiobookAdmin
 from catalog.models import Audiobook, Work
+from notifications.channels.base import Verdict
 from notifications.merging import join_works, split_edition
 from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
 from notifications.registration import shown_config
-from notifications.services import disable_channel, enable_channel, replay_held, resend_failed
+from notifications.replaying import (
+    NotReplayableError,
+    replay_deliveries,
+    replay_held,
+    replay_messages,
+)
+from notifications.services import disable_channel, enable_channel
+from notifications.trial import Trial, try_channels
+from notifications.wishes import follow_zones
 from stalkerr import clock
 from stalkerr.crypto import UnreadableSecretError
+
+TESTED_AT_ONCE = 10  # channels: a person waits for the slowest
 
 
 @admin.register(Channel)
 class ChannelAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "kind", "user", "disabled_at", "disabled_reason", "created_at")
+    list_display = (
+        *("__str__", "kind", "user", "unconfirmed_since", "disabled_at", "disabled_reason"),
+        "created_at",
+    )
     list_select_related = ("user",)
-    list_filter = ("kind", ("disabled_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "kind",
+        ("disabled_at", admin.EmptyFieldListFilter),
+        ("unconfirmed_since", admin.EmptyFieldListFilter),
+    )
     search_fields = ("name", "user__email")
     ordering = ("-id",)
     fields = (
-        *("user", "kind", "name", "address", "destination"),
-        *("disabled_at", "disabled_reason", "created_at"),
+        *("user", "kind", "name", "address", "destination", "timing"),
+        *("headline_template", "body_template"),
+        *("unconfirmed_since", "disabled_at", "disabled_reason", "created_at"),
     )
-    actions = ("disable", "enable", "replay")
+    actions = ("disable", "enable", "replay", "test")
 
     @admin.display(description="settings")
     def address(self, channel: Channel) -> str:
@@ -53,13 +76,29 @@ class ChannelAdmin(ReadOnlyAdmin):
         for channel in channels.exclude(disabled_at=None):
             enable_channel(channel=channel)
 
-    @admin.action(description="Replay what was held (if enabled)", permissions=["act"])
+    @admin.action(description="Replay what was held (if enabled, confirmed)", permissions=["act"])
     def replay(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
-        now = clock.now()
-        count = sum(
-            replay_held(channel=each, now=now) for each in channels.filter(disabled_at=None)
-        )
+        now, count = clock.now(), 0
+        for channel in channels:
+            with suppress(NotReplayableError):
+                count += replay_held(channel=channel, now=now)
         self.message_user(request, f"{count} messages go out now.")
+
+    @admin.action(description=f"Send a test (to {TESTED_AT_ONCE} at most)", permissions=["act"])
+    def test(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        chosen = list(channels.order_by("id")[:TESTED_AT_ONCE])
+        for channel, trial in zip(
+            chosen, try_channels(channels=chosen, now=clock.now()), strict=True
+        ):
+            accepted = trial.outcome.verdict is Verdict.ACCEPTED
+            level = messages.SUCCESS if accepted else messages.ERROR
+            self.message_user(request, f"{channel}: {_words(trial)}", level)
+
+
+def _words(trial: Trial) -> str:
+    milliseconds = round(trial.duration.total_seconds() * 1000)
+    verdict = trial.outcome.verdict.value.replace("_", " ")
+    return f"{verdict} after {milliseconds} ms. {trial.outcome.detail}"
 
 
 @admin.register(Route)
@@ -85,6 +124,18 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_filter = ("state", "channel_kind")
     search_fields = ("user__email", "=event__audiobook__asin", "event__audiobook__title")
     ordering = ("-id",)
+    actions = ("replay",)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_delivery")
+
+    @admin.action(description="Replay what is held or failed", permissions=["act"])
+    def replay(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        now = clock.now()
+        rows = list(deliveries.values_list("id", "message"))
+        count = replay_deliveries(ids=[id for id, message in rows if message is None], now=now)
+        count += replay_messages(ids=[message for _, message in rows if message], now=now)
+        self.message_user(request, f"{count} go out again; the others do not wait for it.")
 
     @admin.display(description="news")
     def news(self, delivery: Delivery) -> str:
@@ -121,10 +172,9 @@ class MessageAdmin(ReadOnlyAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.change_message")
 
-    @admin.action(description="Send failed ones again", permissions=["act"])
-    def resend(self, request: HttpRequest, messages: QuerySet[Message]) -> None:
-        ids = messages.values_list("id", flat=True)
-        count = resend_failed(message_ids=ids, now=clock.now())
+    @admin.action(description="Send failed and held ones again", permissions=["act"])
+    def resend(self, request: HttpRequest, chosen: QuerySet[Message]) -> None:
+        count = replay_messages(ids=chosen.values_list("id", flat=True), now=clock.now())
         self.message_user(request, f"{count} messages go out again.")
 
 
@@ -160,3 +210,22 @@ class EditionAdmin(AudiobookAdmin):
         for audiobook in audiobooks.order_by("id"):
             split_edition(audiobook=audiobook)
         self.message_user(request, "Another book: each has its own work, whatever the store says.")
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class ListenerAdmin(UserAdmin):
+    """Users, whose channels' digests and quiet hours follow their clock."""
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: User,
+        form: Any,
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            follow_zones(users=[obj], now=clock.now())

@@ -2,8 +2,8 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 from catalog.marketplaces import store_date
 from catalog.models import Watch
@@ -11,6 +11,8 @@ from notifications import links
 from notifications.messages import NOTICE, TEXT_MAX, Content, one_line
 from notifications.postings import posted_content
 from stalkerr import sql
+
+CONFIRM_WORDS: Final = "Confirm this address"  # on the button that only such messages have
 
 
 def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
@@ -44,8 +46,10 @@ WHERE d.message_id = ANY(%s) ORDER BY d.message_id, d.event_id, d.id
 
 
 def _names(watch_ids: Collection[int]) -> dict[int, str]:
+    """As watches call themselves."""
     watches = Watch.objects.filter(id__in=watch_ids) if watch_ids else Watch.objects.none()
-    return {watch.id: str(watch) for watch in watches.only("kind", "query")}
+    rows = watches.values_list("id", "kind", "query")
+    return {watch_id: f"{kind} {query}" for watch_id, kind, query in rows}
 
 
 def _notice(
@@ -54,7 +58,14 @@ def _notice(
     url = ""
     if unconfirmed_since and links.is_confirmation(key):
         url = links.confirm_url(channel_id=channel_id, since=unconfirmed_since)
-    return Content(kind=NOTICE, title=subject, summary=text, url=url)
+    return Content(
+        kind=NOTICE, title=subject, summary=text, url=url, link_words=CONFIRM_WORDS if url else ""
+    )
+
+
+def asks_to_confirm(contents: Sequence[Content]) -> bool:
+    """Whether that is all a message says: the only one for an address that is not confirmed."""
+    return bool(contents) and all(content.link_words == CONFIRM_WORDS for content in contents)
 
 
 def because(content: Content, why: str) -> Content:

@@ -43,6 +43,7 @@ class Job:
     config: Any  # None where `failed` says why
     failed: Outcome | None = None
     wait: float = 0.0  # seconds, for its turn
+    is_deaf: bool = False  # its channel was disabled, or lost its confirmation, since it was due
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ MAX_TRIES: Final = 10
 MAX_AGE: Final = dt.timedelta(hours=96)
 REFUSALS_MAX: Final = dt.timedelta(days=3)  # after that long a no is for good
 AMBIGUOUS_MAX: Final = 1  # resends that may be seen twice
+UNCONFIRMED: Final = "Unconfirmed"  # how the reason of what may have arrived begins
 
 _PLAN: Final = tuple(  # waits after the 1st … 9th try, about 75 h in all
     dt.timedelta(seconds=seconds)
@@ -98,7 +99,7 @@ def _end(facts: Facts, outcome: Outcome, *, tries: int, now: dt.datetime) -> str
     """Why there is no further try; empty where there is one."""
     is_unclear = outcome.verdict is Verdict.AMBIGUOUS
     if is_unclear and not facts.idempotent and facts.ambiguous >= AMBIGUOUS_MAX:
-        return "Unconfirmed"
+        return UNCONFIRMED
     if tries >= MAX_TRIES:
         return f"Given up after {tries} tries"
     if now - facts.created_at >= MAX_AGE:

@@ -101,6 +101,7 @@ def fan_out_again(*, now: dt.datetime, limit: int) -> int:
 def fan_out_notices(*, now: dt.datetime) -> int:
     """Promise what the system has to say to its readers' enabled channels; returns how many."""
     with transaction.atomic():
+        lock(PROMISES, shared=True)  # a channel that has to be confirmed anew waits for it
         return sql.count(
             """
             WITH new AS (
@@ -117,6 +118,8 @@ def fan_out_notices(*, now: dt.datetime) -> int:
                  OR (n.user_id IS NULL AND u.is_staff AND u.is_active AND u.alarms)
             JOIN channels c ON c.user_id = u.id AND c.disabled_at IS NULL
                  AND c.unconfirmed_since IS NULL
+                 -- not to where a program merely had a book sent (notifications/postings.py)
+                 AND EXISTS (SELECT FROM routes r WHERE r.channel_id = c.id)
             ON CONFLICT DO NOTHING
             """,
             {"now": now},
@@ -203,11 +206,26 @@ def _give_back(delivery: Delivery) -> None:
     )
 
 
-def disable_channel(*, channel: Channel, reason: str, now: dt.datetime) -> None:
-    """Stop sending there; what is promised or due is held for when it is enabled again."""
+def lock_channels(ids: Iterable[int]) -> list[Channel]:
+    """These channels, nobody else's to change until the commit: taken before PROMISES, in one order.
+
+    What refers to them may still be added.
+    """
+    rows = Channel.objects.select_for_update(no_key=True).filter(id__in=list(ids))
+    return list(rows.order_by("id"))
+
+
+def disable_channel(*, channel: Channel, reason: str, now: dt.datetime) -> bool:
+    """Stop sending there; what is promised or due is held for when it is enabled again.
+
+    Returns whether it was enabled: one that is disabled keeps its reason.
+    """
     with transaction.atomic():
-        Channel.objects.filter(id=channel.id).update(disabled_at=now, disabled_reason=reason)
-        hold(channel_ids=[channel.id])
+        enabled = Channel.objects.enabled().filter(id=channel.id)
+        is_first = bool(enabled.update(disabled_at=now, disabled_reason=reason))
+        if is_first:
+            hold(channel_ids=[channel.id])
+    return is_first
 
 
 def hold(*, channel_ids: list[int]) -> int:
@@ -250,38 +268,15 @@ UPDATE deliveries SET state = 'held' WHERE state = 'pending' AND id IN (
 
 
 def enable_channel(*, channel: Channel) -> None:
-    """Send there again from now on; what was held stays held until it is replayed."""
-    Channel.objects.filter(id=channel.id).update(disabled_at=None, disabled_reason="")
+    """Send there again from now on; what was held stays held until it is replayed.
 
-
-def replay_held(*, channel: Channel, now: dt.datetime) -> int:
-    """Send what was held for an enabled channel; returns how much."""
-    with transaction.atomic():
-        promised = Delivery.objects.filter(channel=channel, state=Delivery.State.HELD).update(
-            state=Delivery.State.PENDING, due_at=now
-        )
-        due = Message.objects.filter(channel=channel, state=Message.State.HELD).update(
-            state=Message.State.DUE, next_attempt_at=now
-        )
-        return promised + due
-
-
-def resend_failed(*, message_ids: Iterable[int], now: dt.datetime) -> int:
-    """Try failed messages of enabled channels once more from the start; returns how many.
-
-    They keep their wire id: a receiver that did get the first copy may drop this one.
+    An address that was never confirmed still waits for that.
     """
-    return Message.objects.filter(
-        id__in=list(message_ids), state=Message.State.FAILED, channel__disabled_at=None
-    ).update(
-        state=Message.State.DUE,
-        next_attempt_at=now,
-        finalized_at=None,
-        tries=0,
-        ambiguous=0,
-        lost_leases=0,
-        refused_at=None,
-    )
+    with transaction.atomic():
+        lock_channels([channel.id])
+        # After every chunk that saw it disabled: what they held is there to be replayed.
+        lock(PROMISES)
+        Channel.objects.filter(id=channel.id).update(disabled_at=None, disabled_reason="")
 
 
 def drop_held(*, before: dt.datetime, now: dt.datetime) -> int:

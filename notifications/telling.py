@@ -25,7 +25,7 @@ from notifications import links
 from notifications.channels import registry
 from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Pace, Verdict
 from notifications.composing import compose_due, put_off_quiet
-from notifications.contents import load_contents
+from notifications.contents import asks_to_confirm, load_contents
 from notifications.lane import Finished, Job, Lane, Returned
 from notifications.messages import Content, digest_heading
 from notifications.models import Channel as ChannelRow
@@ -138,6 +138,8 @@ class Address:
     sealed_config: str
     headline_template: str
     body_template: str
+    disabled_at: dt.datetime | None
+    unconfirmed_since: dt.datetime | None
 
 
 def _job(
@@ -153,7 +155,7 @@ def _job(
         contents = _in_own_words(contents, row)
         unsubscribe_url = links.unsubscribe_url(channel_id=row.id) if channel.unsubscribes else ""
     envelope = Envelope(
-        wire_id=str(message.wire_id),
+        wire_id=message.wire_id,
         contents=contents,
         created_at=message.created_at,
         heading=heading,
@@ -165,6 +167,8 @@ def _job(
     if not contents:
         empty = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
         return Job(message, row.destination_id, envelope, None, empty)
+    if row.disabled_at or (row.unconfirmed_since and not asks_to_confirm(contents)):
+        return Job(message, row.destination_id, envelope, None, is_deaf=True)
     return _configured(channel, message, envelope, row)
 
 
@@ -201,7 +205,7 @@ def _with_turns(channel: Channel[Any], jobs: Sequence[Job], now: dt.datetime) ->
     """Those that may be sent now or soon; the others are given back until their turn comes."""
     buckets: list[dict[str, Pace]] = [
         {}
-        if job.failed
+        if job.config is None
         else {f"{channel.kind}:{name}": pace for name, pace in channel.paces(job.config).items()}
         for job in jobs
     ]
@@ -209,7 +213,7 @@ def _with_turns(channel: Channel[Any], jobs: Sequence[Job], now: dt.datetime) ->
     later = {
         job.message: dt.timedelta(seconds=wait)
         for job, wait in zip(jobs, waits, strict=True)
-        if wait > LONGEST_WAIT
+        if wait > LONGEST_WAIT or job.is_deaf
     }
     put_back(waits=later, now=now)
     return [
@@ -253,9 +257,9 @@ def _settle(batch: Sequence[Settled], clock: Clock) -> None:
             time.sleep(1)
     for each in batch:
         if each.message.id not in kept:
-            _log.warning("lease_lost", wire_id=str(each.message.wire_id))
+            _log.warning("lease_lost", wire_id=each.message.wire_id)
         elif each.outcome.verdict is Verdict.AMBIGUOUS:
-            _log.warning("ambiguous", wire_id=str(each.message.wire_id), why=each.outcome.detail)
+            _log.warning("ambiguous", wire_id=each.message.wire_id, why=each.outcome.detail)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

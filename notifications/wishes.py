@@ -53,17 +53,19 @@ def follow_zones(*, users: Iterable[User] | None = None, now: dt.datetime) -> in
 
     Without `users`, those of anybody: the daily look that finds what was changed by other ways.
     """
-    channels = Channel.objects.exclude(timing=None).select_related("timing", "user")
+    behind = Channel.objects.exclude(timing=None).exclude(timing__zone=F("user__time_zone"))
     if users is not None:
-        channels = channels.filter(user__in=users)
-    moved = 0
-    for channel in channels.exclude(timing__zone=F("user__time_zone")):
-        if channel.timing is None:
-            continue
-        wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)
-        set_wish(channel=channel, wish=wish, now=now)
-        moved += 1
-    return moved
+        behind = behind.filter(user__in=users)
+    with transaction.atomic():
+        # Locked before their wishes are read, or one that is made meanwhile would be lost.
+        ids = list(behind.order_by("id").values_list("id", flat=True))
+        list(Channel.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id"))
+        channels = list(behind.filter(id__in=ids).select_related("timing", "user").order_by("id"))
+        for channel in channels:
+            if channel.timing is not None:
+                wish = replace(wish_of(channel.timing), zone=channel.user.time_zone)
+                set_wish(channel=channel, wish=wish, now=now)
+    return len(channels)
 
 
 def _timing(wish: Wish) -> Timing | None:

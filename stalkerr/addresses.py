@@ -5,7 +5,7 @@ Python's own `is_global` lets through multicast, 6to4, NAT64 to private addresse
 
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
@@ -21,6 +21,7 @@ from django.conf import settings
 from yarl import URL
 
 Address = IPv4Address | IPv6Address
+Resolve = Callable[[str], Awaitable[list[str]]]  # raises OSError where there are none
 
 URL_MAX: Final = 2000
 _NETWORKS: Final = tuple(
@@ -110,6 +111,18 @@ class Guard:
     def _check_peer(self, host: str, address: str) -> None:
         """As check_address, of an address as sockets write it."""
         self.check_address(host, ip_address(address))
+
+    async def addresses_of(self, host: str, resolve: Resolve) -> list[Address]:
+        """Where `host` is, by one lookup: an address that may not be contacted spoils them all.
+
+        Raises RefusedAddressError, or OSError where there is no address.
+        """
+        addresses = [ip_address(text) for text in dict.fromkeys(await resolve(host))]
+        for address in addresses:
+            self.check_address(host, address)
+        if not addresses:
+            raise OSError("the name has no address")
+        return addresses
 
     def vouches(self, host: str) -> bool:
         """Whether the operator allowed this very host, by its name or by its address."""

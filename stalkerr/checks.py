@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from py_vapid import Vapid02, VapidException
 
 from stalkerr import crypto, sql
 from stalkerr.env import env
@@ -50,6 +51,32 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
         for name, least in lengths.items()
         if len(getattr(settings, name)) < least
     ]
+
+
+def check_vapid(**_: Any) -> list[CheckMessage]:
+    """A key or a contact that can't be used would be noticed at the first message only."""
+    if not settings.VAPID_KEY:
+        return []
+    try:
+        signer = Vapid02.from_string(settings.VAPID_KEY)
+        signer.sign({"aud": "https://push.example", "sub": settings.VAPID_CONTACT})
+    except (ValueError, TypeError):
+        return [
+            Error(
+                "VAPID_KEY is no private key of the curve P-256 in base64url.",
+                hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                id="stalkerr.E004",
+            )
+        ]
+    except VapidException:
+        return [
+            Error(
+                "VAPID_CONTACT is no address to write to.",
+                hint="Set it to mailto:you@example.org, or set EMAIL_FROM.",
+                id="stalkerr.E005",
+            )
+        ]
+    return []
 
 
 def check_channel_keys(**_: Any) -> list[CheckMessage]:

@@ -11,11 +11,10 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final, Self
 
 import aiohttp
@@ -28,6 +27,7 @@ from stalkerr.addresses import (
     Guard,
     OutboundError,
     RefusedAddressError,
+    Resolve,
     guard,
 )
 
@@ -38,6 +38,7 @@ __all__ = [
     "NotSentError",
     "OutboundError",
     "RefusedAddressError",
+    "Resolve",
     "UnclearError",
 ]
 
@@ -48,8 +49,6 @@ HEADERS_MAX: Final = 64  # lines; each line is at most 8 kB by aiohttp's default
 KEEP_ALIVE: Final = 4
 LOOKUP_THREADS: Final = 32  # own threads: a slow name server must not starve the event loop's few
 _IN_NO_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
-
-Resolve = Callable[[str], Awaitable[list[str]]]
 
 
 class NotSentError(OutboundError):
@@ -79,8 +78,9 @@ class Client:
     def __init__(self, *, resolve: Resolve | None = None) -> None:
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, "lookup")
         self._guard = guard()
+        self.resolve = resolve or self._look_up
         self._session = aiohttp.ClientSession(
-            connector=_Connector(self._guard, _Resolver(self._guard, resolve or self._look_up)),
+            connector=_Connector(self._guard, _Resolver(self._guard, self.resolve)),
             timeout=_timeout(settings.OUTBOUND_TIMEOUT.total_seconds()),
             headers={"User-Agent": settings.USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -140,7 +140,7 @@ def _timeout(seconds: float) -> aiohttp.ClientTimeout:
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     """Raises NotSentError for what would end a header, and begin another."""
-    if any(_IN_NO_HEADER.search(name + value) for name, value in headers.items()):
+    if _IN_NO_HEADER.search("\t".join([*headers, *headers.values()])):
         raise NotSentError("Nothing was sent: a header would hold line breaks or the like.")
 
 
@@ -163,11 +163,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        addresses = [ip_address(text) for text in dict.fromkeys(await self._resolve(host))]
-        for address in addresses:
-            self._guard.check_address(host, address)
-        if not addresses:
-            raise OSError("the name has no address")
+        addresses = await self._guard.addresses_of(host, self._resolve)
         return [_result(host, port, address) for address in addresses]
 
     async def close(self) -> None:

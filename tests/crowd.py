@@ -39,7 +39,8 @@ def make_crowd(
     """
     user = make_user(f"{name}0")
     first = config(0) if callable(config) else config
-    channel = register_channel(user=user, kind=kind, name=f"{name}0", config=first).channel
+    registered = register_channel(user=user, kind=kind, name=f"{name}0", config=first, now=now)
+    channel = registered.channel
     watch = make_watch(user, author, now=now)
     copy_user(user, name, people - 1)
     others = f"""(SELECT id, substring(email FROM '^{name}([0-9]+)@') AS number FROM accounts_user

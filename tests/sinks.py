@@ -4,8 +4,12 @@ They serve synchronous tests, asynchronous ones and other processes alike.
 """
 
 import asyncio
+import atexit
+import datetime as dt
 import json
+import shutil
 import ssl
+import tempfile
 import threading
 import time
 from collections import deque
@@ -13,11 +17,16 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 FOREVER = 3600.0
 
@@ -89,7 +98,7 @@ class HttpSink(Served):
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.always = always
-        self._tls = tls
+        self._context = tls
         self.replies: deque[Reply] = deque()
         self.requests: list[Request] = []
         self.connections = 0
@@ -110,12 +119,15 @@ class HttpSink(Served):
             self.connections += 1
             return server()
 
-        listener = await self._loop.create_server(connect, "127.0.0.1", 0, ssl=self._tls)
+        listener = await self._loop.create_server(connect, "127.0.0.1", 0, ssl=self._tls())
         self.port = listener.sockets[0].getsockname()[1]
         ready()
         await self._stop.wait()
         listener.close()
         await server.shutdown(0.1)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        return self._context
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         seen = Request(
@@ -138,6 +150,59 @@ class HttpSink(Served):
         return self.always if isinstance(self.always, Reply) else self.always(request)
 
 
+class SecureSink(HttpSink):
+    """Speaks TLS, as every host there is: `certificate` is what a client must trust for that."""
+
+    HOSTS = ("*.pushbullet.com",)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        return certificate(self.HOSTS).with_suffix(".crt")
+
+    def _tls(self) -> ssl.SSLContext | None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate(self.HOSTS))
+        return context
+
+
+@cache
+def certificate(hosts: tuple[str, ...]) -> Path:
+    """A key and a certificate that vouches for itself, in one file; the latter alone beside it."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sink")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "sink.crt").write_bytes(made)
+    (folder / "sink.pem").write_bytes(pem + made)
+    return folder / "sink.pem"
+
+
 class RawSink(Served):
     """Accepts connections and hands each to `speak(reader, writer)`; counts both."""
 
@@ -155,10 +220,12 @@ class RawSink(Served):
 
     async def _serve(self, ready: Callable[[], None]) -> None:
         tasks: set[asyncio.Task[None]] = set()
+        writers: set[asyncio.StreamWriter] = set()
 
         async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections += 1
             tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+            writers.add(writer)
             try:
                 await (self._speak or self._listen)(reader, writer)
             except (ConnectionError, asyncio.CancelledError):
@@ -174,6 +241,9 @@ class RawSink(Served):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()  # whatever nobody reads any more
+        await asyncio.sleep(0)
 
     async def _listen(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(65536):

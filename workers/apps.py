@@ -11,3 +11,4 @@ class WorkersConfig(AppConfig):
         register(checks.check_connections, Tags.database)
         register(checks.check_channel_keys, Tags.security)
         register(checks.check_secrets, Tags.security)
+        register(checks.check_vapid, Tags.security)

@@ -3,10 +3,14 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from api.rest.channel_kinds import KindsView, PreviewView
 from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView
-from api.rest.deliveries import DeliveryListView
+from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
+from api.rest.events import EventsView
+from api.rest.explain import ExplainView
 from api.rest.marks import MarkViewSet
+from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
@@ -20,7 +24,14 @@ urlpatterns = [
     path("", include(router.urls)),
     path("upcoming", UpcomingView.as_view(), name="upcoming"),
     path("contributors", ContributorsView.as_view(), name="contributors"),
+    path("channels/kinds", KindsView.as_view(), name="channel-kinds"),
+    path("channels/preview", PreviewView.as_view(), name="channel-preview"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
+    path("deliveries/replay", ReplayAllView.as_view(), name="replay-all"),
+    path("deliveries/<int:pk>/replay", ReplayView.as_view(), name="replay"),
+    path("events", EventsView.as_view(), name="events"),
+    path("explain", ExplainView.as_view(), name="explain"),
     path("token", TokenView.as_view(), name="token"),
+    path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

@@ -98,6 +98,10 @@ class Channel(ABC, Generic[ConfigT]):
     def destination(self, config: ConfigT) -> str:
         """What fails as one and is spared as one: a host, a hook. Holds no secret."""
 
+    def public_facts(self) -> dict[str, str]:
+        """What a program must know to make such a channel, beside its settings; no secret."""
+        return {}
+
     def paces(self, config: ConfigT) -> dict[str, Pace]:
         """The buckets that a message takes a turn from, by a name without secrets."""
         return {self.destination(config): self.pace} if self.pace else {}

@@ -48,15 +48,37 @@ SUBJECT_MAX: Final = 500  # characters
 IDLE: Final = 2.0  # seconds that a connection waits for another mail
 
 # How it looks. Mail programs read styles only where they stand.
-_PAGE: Final = "margin:0;padding:24px 12px;background:#f3f2ee;color:#23262b;"
 _FONT: Final = "font:16px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
-_CARD: Final = "margin:0 0 16px;background:#ffffff;border:1px solid #e3e1da;border-radius:8px;"
 _LINK: Final = "color:#1f5a92;text-decoration:none;"
 _SMALL: Final = "margin:12px 0 0;font-size:13px;color:#6b7078;"
-_BUTTON: Final = (
-    "display:inline-block;padding:12px 24px;border-radius:6px;background:#1f5a92;color:#ffffff;"
-    "font-weight:bold;text-decoration:none;"
-)
+_PAGE: Final = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>{{}}</title></head>
+<body style="margin:0;padding:24px 12px;background:#f3f2ee;color:#23262b">
+<div style="max-width:600px;margin:0 auto;{_FONT}">
+{{}}{{}}
+{{}}</div></body></html>
+"""
+_TITLE: Final = '<h1 style="margin:0 0 16px;font-size:22px">{}</h1>\n'
+_CARD: Final = f"""\
+<table role="presentation" width="100%" cellspacing="0" cellpadding="0" style="margin:0 0 16px;
+background:#ffffff;border:1px solid #e3e1da;border-radius:8px;{_FONT}"><tr>{{}}
+<td valign="top" style="padding:16px">
+<h2 style="margin:0 0 8px;font-size:18px;line-height:1.3">{{}}</h2>
+{{}}{{}}{{}}</td></tr></table>"""
+_COVER: Final = """
+<td width="112" valign="top" style="padding:16px 0 16px 16px">
+<img src="{}" alt="" width="112" style="display:block;border-radius:4px"></td>"""
+_HEAD: Final = f'<a href="{{}}" style="{_LINK}">{{}}</a>'
+_BUTTON: Final = f"""
+<p style="margin:20px 0"><a href="{{0}}" style="display:inline-block;padding:12px 24px;
+border-radius:6px;background:#1f5a92;color:#ffffff;font-weight:bold;text-decoration:none">{{1}}</a></p>
+<p style="{_SMALL}">Or open this address:<br>
+<a href="{{0}}" style="{_LINK}word-break:break-all">{{0}}</a></p>"""
+_WHY: Final = f'\n<p style="{_SMALL}">{{}}</p>'
+_FOOT: Final = f"""\
+<p style="{_SMALL}text-align:center"><a href="{{}}" style="color:#6b7078">Stop these e-mails</a></p>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,7 @@ class Email(Channel[Config]):
     fields = {"address": "the mailbox"}
     secret_fields = frozenset[str]()
     confirmed_by_link = True
+    unsubscribes = True
 
     def parse_config(self, data: Mapping[str, Any]) -> Config:
         fields = text_fields(data, "address")
@@ -139,6 +162,7 @@ class _Kept:
     """A connection that waits for another mail, and the task that ends its waiting."""
 
     smtp: SMTP
+    url: str  # of its server
     is_taken: asyncio.Event
     waiting: asyncio.Task[None] | None = None  # held, or it might be collected
 
@@ -148,17 +172,18 @@ _waiting: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Kept]]] = Wea
 
 
 def _kept() -> SMTP | None:
-    """A connection of this event loop that no mail is using."""
-    kept = _waiting.get(asyncio.get_running_loop())
-    if not kept:
+    """A connection of this event loop to our server that no mail is using."""
+    kept = _waiting.get(asyncio.get_running_loop(), [])
+    newest = next((each for each in reversed(kept) if each.url == settings.SMTP_URL), None)
+    if newest is None:
         return None
-    newest = kept.pop()
+    kept.remove(newest)
     newest.is_taken.set()
     return newest.smtp
 
 
 def _keep(smtp: SMTP) -> None:
-    kept = _Kept(smtp, asyncio.Event())
+    kept = _Kept(smtp, settings.SMTP_URL, asyncio.Event())
     _waiting.setdefault(asyncio.get_running_loop(), []).append(kept)
     kept.waiting = asyncio.create_task(_let_go(kept))
 
@@ -250,9 +275,8 @@ def composed(envelope: Envelope, address: str) -> bytes:
     return f"\r\n--{boundary}".encode().join([head, plain, page, b"--\r\n"])
 
 
-def _header_text(text: str) -> str:
-    """Any text as a header's value. What only looks encoded is encoded, or it would be decoded."""
-    line = messages.one_line(text, SUBJECT_MAX)
+def _header_text(line: str) -> str:
+    """A clean line as a header's value. What only looks encoded is encoded, or it'd be decoded."""
     if line.isascii() and "=?" not in line:
         return line
     return Header(line, "utf-8", header_name="Subject").encode(linesep="\r\n")
@@ -290,85 +314,27 @@ def _paragraph(content: Content) -> str:
 
 
 def _page(envelope: Envelope, heading: str, subject: str) -> str:
+    stop = messages.web_url(envelope.unsubscribe_url)
     return format_html(
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        "<title>{}</title></head>\n"
-        '<body style="{}"><div style="max-width:600px;margin:0 auto;{}">\n{}{}\n{}</div></body></html>\n',
-        subject,
         _PAGE,
-        _FONT,
-        _title(heading),
+        subject,
+        format_html(_TITLE, heading) if heading else "",
         format_html_join("\n", "{}", [(_card(content),) for content in envelope.contents]),
-        _foot(messages.web_url(envelope.unsubscribe_url)),
+        format_html(_FOOT, stop) if stop else "",
     )
-
-
-def _title(heading: str) -> str:
-    style = "margin:0 0 16px;font-size:22px;"
-    return format_html('<h1 style="{}">{}</h1>\n', style, heading) if heading else ""
 
 
 def _card(content: Content) -> str:
-    """One piece of news: its cover beside its words."""
+    """One piece of news, its cover beside its words. What a notice asks to open is a button."""
+    is_notice = content.kind == messages.NOTICE
+    headline, why = messages.headline(content), messages.why_words(content)
+    link = "" if is_notice else content.url
+    button = content.url if is_notice else ""
     return format_html(
-        '<table role="presentation" width="100%" cellspacing="0" cellpadding="0" style="{}{}">'
-        '<tr>{}<td valign="top" style="padding:16px">'
-        '<h2 style="margin:0 0 8px;font-size:18px;line-height:1.3">{}</h2>{}{}{}</td></tr></table>',
         _CARD,
-        _FONT,
-        _cover(content.cover_url),
-        _head(content),
+        format_html(_COVER, content.cover_url) if content.cover_url else "",
+        format_html(_HEAD, link, headline) if link else headline,
         linebreaksbr("\n".join(messages.body_lines(content))),
-        _button(content),
-        _why(messages.why_words(content)),
-    )
-
-
-def _cover(url: str) -> str:
-    if not url:
-        return ""
-    return format_html(
-        '<td width="112" valign="top" style="padding:16px 0 16px 16px">'
-        '<img src="{}" alt="" width="112" style="display:block;border-radius:4px"></td>',
-        url,
-    )
-
-
-def _head(content: Content) -> str:
-    """The headline; of a book it leads to the store."""
-    words = messages.headline(content)
-    if content.kind == messages.NOTICE or not content.url:
-        return words
-    return format_html('<a href="{}" style="{}">{}</a>', content.url, _LINK, words)
-
-
-def _button(content: Content) -> str:
-    """What a notice asks its reader to open: to be pressed, and to be read and copied."""
-    if content.kind != messages.NOTICE or not content.url:
-        return ""
-    return format_html(
-        '<p style="margin:20px 0"><a href="{0}" style="{1}">{2}</a></p>'
-        '<p style="{3}">Or open this address:<br>'
-        '<a href="{0}" style="{4}word-break:break-all">{0}</a></p>',
-        content.url,
-        _BUTTON,
-        content.link_words or "Open",
-        _SMALL,
-        _LINK,
-    )
-
-
-def _why(words: str) -> str:
-    return format_html('<p style="{}">{}</p>', _SMALL, words) if words else ""
-
-
-def _foot(url: str) -> str:
-    if not url:
-        return ""
-    return format_html(
-        '<p style="{}text-align:center"><a href="{}" style="color:#6b7078">Stop these e-mails</a>'
-        "</p>\n",
-        _SMALL,
-        url,
+        format_html(_BUTTON, button, content.link_words or "Open") if button else "",
+        format_html(_WHY, why) if why else "",
     )

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from notifications.channels.apprise import Apprise
 from notifications.channels.base import Channel
 from notifications.channels.discord import Discord
 from notifications.channels.email import Email
@@ -11,6 +12,7 @@ from notifications.channels.ntfy import Ntfy
 from notifications.channels.pushover import Pushover
 from notifications.channels.slack import Slack
 from notifications.channels.telegram import Telegram
+from notifications.channels.web_push import WebPush
 from notifications.channels.webhook import Webhook
 
 CHANNELS: Final[dict[str, Channel[Any]]] = {
@@ -25,6 +27,8 @@ CHANNELS: Final[dict[str, Channel[Any]]] = {
         Ntfy(),
         Matrix(),
         Gotify(),
+        WebPush(),
+        Apprise(),
     )
 }
 

@@ -1,5 +1,6 @@
 """What every deployment shares. Secrets and servers come from the environment (docs/reference)."""
 
+from email.utils import parseaddr
 from pathlib import Path
 
 from stalkerr.env import env, seconds
@@ -131,6 +132,7 @@ JWT_KEY: str  # signs access tokens; not SECRET_KEY, so that either can be chang
 JWT_LIFETIME = seconds("JWT_LIFETIME", 15 * 60)
 METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
+VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
 REST_FRAMEWORK = {
@@ -138,7 +140,10 @@ REST_FRAMEWORK = {
         "api.auth.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "api.auth.InScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -199,6 +204,8 @@ OUTBOUND_ALLOW: list[str] = env.list("OUTBOUND_ALLOW", default=[])  # private CI
 OUTBOUND_TIMEOUT = seconds("OUTBOUND_TIMEOUT", 15)
 SMTP_URL: str = env.str("SMTP_URL", default="")  # smtp[s]://user:password@host:port
 EMAIL_FROM: str = env.str("EMAIL_FROM", default="Stalkerr <stalkerr@localhost>")
+# Whom a push service may write to about us.
+VAPID_CONTACT: str = env.str("VAPID_CONTACT", default=f"mailto:{parseaddr(EMAIL_FROM)[1]}")
 TELL_LEASE = seconds("TELL_LEASE", 60)
 TELL_IN_FLIGHT = env.int("TELL_IN_FLIGHT", default=32)  # sends at once per process
 FAN_OUT_CHUNK = env.int("FAN_OUT_CHUNK", default=20_000)  # rows a transaction; 0.7 s measured

@@ -22,4 +22,7 @@ FLOWER_PASSWORD = kept("FLOWER_PASSWORD")
 CHANNEL_KEYS = env.list("CHANNEL_KEYS", default=[]) or [
     kept_secret(VAR_DIR / "secrets", "channel_key", Fernet.generate_key())
 ]
+VAPID_KEY = env.str("VAPID_KEY", default="") or kept_secret(
+    VAR_DIR / "secrets", "vapid_key", secrets.token_urlsafe(32).encode()
+)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])

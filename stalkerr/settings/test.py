@@ -7,9 +7,11 @@ JWT_KEY = "test-jwt-key-of-a-fair-length-0123456789abcdefgh"
 METRICS_TOKEN = "test-metrics-token"
 FLOWER_PASSWORD = "test-flower-password"
 CHANNEL_KEYS = ["dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdDA="]
+VAPID_KEY = "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdDE"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 OUTBOUND_ALLOW = ["127.0.0.1", "::1"]
+APPRISE_DETOUR = ("127.0.0.1", 9, "")  # instead of any service: nobody listens there
 CLOCK_OFFSET_TABLE = "clock_offset"
 DEBUG = False
 # Static files from where they are: nothing is collected before a test run.

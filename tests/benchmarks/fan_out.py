@@ -79,7 +79,7 @@ def round_of(work: Callable[[ReleaseEvent], None], followers: int) -> float:
 def fan_out(event: ReleaseEvent) -> None:
     """As the task does, over and over."""
     chunk = settings.FAN_OUT_CHUNK
-    while not services.fan_out(event_id=event.id, now=clock.now(), chunk=chunk):
+    while services.fan_out_due(now=clock.now(), limit=200, chunk=chunk):
         pass
 
 

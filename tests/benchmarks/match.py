@@ -11,7 +11,7 @@ from django.db import connection
 
 from catalog.models import ReleaseEvent, Watch, WatchKey, WatchQuery
 from catalog.normalise import name_key
-from catalog.services import publish_events, record_listings, unprocessed_events
+from catalog.services import publish_events, record_listings
 from notifications import services
 from notifications.models import Channel, Delivery, Route
 from stalkerr import clock, sql
@@ -121,14 +121,8 @@ def match(number: int) -> float:
 def fan_out_all() -> None:
     """As the task does."""
     chunk = settings.FAN_OUT_CHUNK
-    together = getattr(services, "fan_out_due", None)
-    if together:
-        while together(now=clock.now(), limit=BATCH, chunk=chunk):
-            pass
-        return
-    for event_id in unprocessed_events(limit=BATCH):
-        while not services.fan_out(event_id=event_id, now=clock.now(), chunk=chunk):
-            pass
+    while services.fan_out_due(now=clock.now(), limit=BATCH, chunk=chunk):
+        pass
 
 
 @contextmanager

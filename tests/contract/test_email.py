@@ -181,10 +181,10 @@ class Reader(HTMLParser):
         self.links += [value for name, value in attrs if name in ("href", "src") and value]
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        self.words.append(data.strip())
 
 
-@given(st.text(max_size=400), st.text(max_size=100))
+@given(st.text(max_size=120), st.text(max_size=60))
 def test_any_words_are_read_as_they_were_written(text: str, heading: str) -> None:
     content = dataclasses.replace(BOOK, title=text, summary=text, subtitle=text)
     mail = read(content, heading=heading)

@@ -100,6 +100,8 @@ def test_a_notice_is_signed_too() -> None:
 @pytest.mark.parametrize("part", ["webhook-id", "webhook-timestamp", "body"])
 def test_one_changed_bit_breaks_every_signature(part: str) -> None:
     body, headers = sent(old_secret_until=AT_LAST)
+    assert is_taken(SECRET, body, headers)
+    assert is_taken(OLD_SECRET, body, headers)
     whole = {"body": body, **{name: text.encode() for name, text in headers.items()}}
     for position in range(len(whole[part])):
         forged = bytearray(whole[part])

@@ -24,7 +24,7 @@ def test_killing_random_workers_loses_nothing_and_doubles_no_more_than_was_in_fl
     assert figures["held"]
 
 
-def test_a_broker_killed_with_its_data_and_later_emptied_loses_nothing() -> None:
+def test_emptying_the_broker_loses_nothing() -> None:
     figures = wipe_broker(messages=500, away=2)
     print(figures)  # noqa: T201 (shown with -s, and where the test fails)
     assert figures["lost"] == 0

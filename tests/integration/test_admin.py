@@ -15,6 +15,8 @@ from accounts.models import Notice, User
 from catalog.listing import SeriesPlace
 from catalog.models import Audiobook, ReleaseEvent, Watch
 from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
+from notifications.timing import Wish
+from notifications.wishes import set_wish
 from scraping.models import Target, Visit
 from tests.factories import (
     event_of,
@@ -25,6 +27,7 @@ from tests.factories import (
     make_watch,
 )
 from tests.people import PASSWORD
+from tests.sinks import HttpSink, Reply
 
 CANARY = "Canary-token"
 HOSTILE = "<script>alert('A title')</script>"
@@ -61,7 +64,12 @@ def make_rows(user: User, now: dt.datetime, number: int) -> None:
         created_at=now,
     )
     Attempt.objects.create(
-        message=message, claim_no=1, verdict="ambiguous", started_at=now, duration_ms=1
+        message=message,
+        message_at=now,
+        claim_no=1,
+        verdict="ambiguous",
+        started_at=now,
+        duration_ms=1,
     )
     make_delivery(channel, event, now=now, state="composed", message=message)
     Told.objects.create(work=book.work, channel=channel, kind="announced", event=event, told_at=now)
@@ -70,6 +78,7 @@ def make_rows(user: User, now: dt.datetime, number: int) -> None:
     )
     Delivery.objects.create(
         notice=notice,
+        source_at=now,
         user=user,
         channel=channel,
         channel_kind="discord",
@@ -248,6 +257,64 @@ def test_a_channel_is_disabled_enabled_and_emptied(
     assert Delivery.objects.filter(state="held").count() == 1
     assert act(office, Channel, "enable") == act(office, Channel, "replay") == 302
     assert Delivery.objects.filter(state="pending").count() == 1
+
+
+def test_what_is_held_or_failed_is_replayed_one_by_one(
+    office: Client, alice: User, now: dt.datetime
+) -> None:
+    make_rows(alice, now, 1)
+    Delivery.objects.filter(message=None).update(state="held")
+    Message.objects.update(state="failed", finalized_at=now, lease_expires_at=None)
+    Channel.objects.update(unconfirmed_since=now)
+    assert act(office, Delivery, "replay") == act(office, Message, "resend") == 302
+    assert Message.objects.get().state == "failed"  # nobody who hears
+    Channel.objects.update(unconfirmed_since=None)
+    assert act(office, Delivery, "replay") == 302
+    assert Message.objects.get().state == "due"
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"pending", "composed"}
+
+
+def test_channels_are_tested_and_their_answers_shown_without_secrets(
+    office: Client, alice: User, now: dt.datetime
+) -> None:
+    secret = "whsec_" + "Q0FOQVJZ" * 4
+    with HttpSink() as sink:
+        for status in (200, 500):
+            sink.replies.append(Reply(status=status, body=f"<b>{secret}</b>".encode()))
+            make_channel(alice, config={"url": f"{sink.url}/hook", "secret": secret})
+        make_channel(alice, config={"url": "http://10.0.0.1/", "secret": secret})
+        ids = list(Channel.objects.values_list("id", flat=True))
+        form = {"action": "test", "_selected_action": ids}
+        text = office.post(page(Channel, "changelist"), form, follow=True).content.decode()
+        assert len(sink.requests) == 2
+    assert (text.count("accepted after") - text.count("not accepted after")) == 1
+    assert text.count("not accepted after") == 2
+    assert "500: &lt;b&gt;***" in text
+    assert secret not in text
+
+
+def test_who_may_not_change_channels_can_not_test_them(
+    alice: User, client: Client, now: dt.datetime
+) -> None:
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="view_channel"))
+    make_rows(alice, now, 1)
+    client.force_login(alice)
+    assert "Send a test" not in client.get(page(Channel, "changelist")).content.decode()
+
+
+def test_a_users_channels_follow_the_zone_that_staff_choose(
+    office: Client, alice: User, now: dt.datetime
+) -> None:
+    """Proves the guard in save_model: else digests would come by the old clock until the next look."""
+    channel = make_channel(alice)
+    set_wish(channel=channel, wish=Wish(alice.time_zone, "daily", 8), now=now)
+    form = {"email": alice.email, "time_zone": "Asia/Tokyo", "is_active": "on"}
+    assert office.post(page(User, "change", alice.pk), form).status_code == 302
+    channel.refresh_from_db()
+    assert channel.timing is not None
+    assert (channel.timing.zone, channel.timing.hour) == ("Asia/Tokyo", 8)
 
 
 @pytest.mark.parametrize(

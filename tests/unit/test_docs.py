@@ -20,6 +20,7 @@ from notifications.channels.base import Channel, Verdict
 from notifications.channels.registry import CHANNELS
 from notifications.channels.webhook import signed
 from notifications.messages import NOTICE, Content
+from notifications.models import Channel as ChannelRow
 from notifications.models import Delivery, Message
 from stalkerr.processes import ROOT
 from tests.contract.channels import envelope_of, send
@@ -311,6 +312,27 @@ def test_what_is_said_of_watches_is_so(alice: User, now: dt.datetime) -> None:
     assert len(answers) == 6
 
 
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fresh_limits")
+def test_what_is_said_of_times_and_words_is_so(alice: User) -> None:
+    client = APIClient()
+    client.force_authenticate(alice)
+    answers: list[Any] = []
+    for language, block in blocks_of("docs/howto/choose-when-you-hear.md"):
+        if language == "sh" and "/deliveries/replay" in block:
+            channel = ChannelRow.objects.get()
+            ChannelRow.objects.update(unconfirmed_since=None)
+            block = block.replace('"channel": 1', f'"channel": {channel.pk}')
+        if language == "sh":
+            answers.append(answer_to(block, client, answers))
+        else:
+            assert answers[-1] | json.loads(block) == answers[-1]
+    assert [kind["kind"] for kind in answers[0]] == list(CHANNELS)
+    assert answers[1]["unconfirmed_since"] < answers[2]["unconfirmed_since"]
+    assert answers[-1] == {"replayed": 0}
+    assert len(answers) == 10
+
+
 def blocks_of(name: str) -> list[tuple[str, str]]:
     """The fenced blocks of a page in order: (language, text)."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
@@ -320,9 +342,11 @@ def answer_to(block: str, client: APIClient, before: list[Any]) -> Any:
     """What the API says to a block; `$ID` is the id in the answer before."""
     (path,) = re.findall(r"http://127\.0\.0\.1:8000([^\s\"]+)", block)
     method = client.patch if "-X PATCH" in block else client.post
+    bodiless = client.post if "-X POST" in block else client.get
     if "$ID" in path:
-        path = path.replace("$ID", str(next(a["id"] for a in reversed(before) if "id" in a)))
+        ids = (a["id"] for a in reversed(before) if isinstance(a, dict) and "id" in a)
+        path = path.replace("$ID", str(next(ids)))
     bodies = re.findall(r"-d '(.+)'", block)
-    answer = method(path, json.loads(bodies[0])) if bodies else client.get(path)
+    answer = method(path, json.loads(bodies[0])) if bodies else bodiless(path)
     assert answer.status_code in (200, 201), answer.json()
     return answer.json()

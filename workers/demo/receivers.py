@@ -55,6 +55,7 @@ class Receivers:
         self.folder = folder
         self.secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
         self.arrivals: list[Arrival] = []
+        self.links: list[str] = []  # in mails that ask to confirm an address: they are no news
         self.rejected = 0  # not signed with our secret
         self._messages = 0
         self._loop = asyncio.new_event_loop()
@@ -110,7 +111,10 @@ class Receivers:
         content = envelope.content or b""
         data = content if isinstance(content, bytes) else content.encode()
         self._keep("email.eml", data)
-        self._hear("email", read_mail(data))
+        if link := read_link(data):
+            self.links.append(link)
+        else:
+            self._hear("email", read_mail(data))
         return "250 OK"
 
     async def _take_webhook(self, request: web.Request) -> web.Response:
@@ -145,12 +149,21 @@ def read_webhook(body: bytes) -> tuple[str, str]:
     return said["type"].removeprefix("release."), book.get("title") or said["data"]["subject"]
 
 
+def read_link(data: bytes) -> str:
+    """The link by which a mail asks to confirm an address; empty where it does not."""
+    found = re.search(r"^http\S+/confirm/\S+$", _text(data), re.MULTILINE)
+    return found[0] if found else ""
+
+
 def read_mail(data: bytes) -> list[tuple[str, str]]:
     """Kind and title of each piece of news in a mail: its paragraphs begin with a headline."""
-    body = message_from_bytes(data, policy=policy.default).get_body(("plain",))
-    text = "\n".join(body.get_content().strip().splitlines()) if body else ""
-    text = text.partition("\n\n-- \n")[0]  # below stands how to stop them
+    text = _text(data).partition("\n\n-- \n")[0]  # below stands how to stop them
     return [read_headline(paragraph.partition("\n")[0]) for paragraph in text.split("\n\n")]
+
+
+def _text(data: bytes) -> str:
+    body = message_from_bytes(data, policy=policy.default).get_body(("plain",))
+    return "\n".join(body.get_content().strip().splitlines()) if body else ""
 
 
 def read_headline(line: str) -> tuple[str, str]:

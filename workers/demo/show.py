@@ -67,6 +67,7 @@ class Show:
         """From the reader's wishes to the last line."""
         self._invite_reader()
         self.report.wait_for("the processes start and read the store for the first time")
+        self._confirm_address()
         if self._await(reader.is_heard, "the store was not read whole"):
             titles = Audiobook.objects.count()
             self.report.line("baseline", f"{titles} titles seen; what comes from now on is news")
@@ -85,6 +86,18 @@ class Show:
         for watch in watches:
             report.line("", f"  {watch} ({', '.join(watch.marketplaces)})")
 
+    def _confirm_address(self) -> None:
+        """As the reader does it: by the link in the mail that asks for it."""
+        links = self.stage.receivers.links
+        web = f"{self.stage.url}/health"
+        if self._await(
+            lambda: bool(links) and is_there(web), "no mail asked to confirm its address"
+        ):
+            reader.confirm_address(links[0])
+            self.report.line(
+                "reader", "follows the link in the mail that asks to confirm the address"
+            )
+
     def _act(self) -> None:
         for act in perform(self.stage.store, self.stage.stock):
             self.shown.append(Shown(act, time.monotonic()))
@@ -100,6 +113,8 @@ class Show:
     def _judge(self) -> None:
         if not self._tally().is_right:
             self.troubles.append("not everything arrived just once")
+        if len(self.stage.receivers.links) != 1:
+            self.troubles.append("not just one mail asked to confirm the address")
         if self.stage.receivers.rejected:
             self.troubles.append("webhooks came that were not signed")
         if self.stage.store.moods:

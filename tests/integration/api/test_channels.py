@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from notifications.channels.registry import CHANNELS
-from notifications.models import Channel, Delivery, Destination, Route
+from notifications.models import Channel, Delivery, Destination, Message, Route
 from notifications.services import disable_channel
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery
 from tests.integration.api.conftest import ClientOf
@@ -47,6 +48,16 @@ def test_a_secret_that_a_channel_makes_is_shown_once(alice: User, client_of: Cli
         "kind": "webhook",
         "name": "My server",
         "config": {"url": "https://hooks.example.org/news"},
+        "config_error": "",
+        "digest": "",
+        "digest_hour": 0,
+        "digest_weekday": 0,
+        "quiet_from": None,
+        "quiet_until": None,
+        "time_zone": "Europe/Berlin",
+        "headline_template": "",
+        "body_template": "",
+        "unconfirmed_since": None,
         "disabled_at": None,
         "disabled_reason": "",
         "held": 0,
@@ -237,6 +248,47 @@ def test_what_was_held_is_offered_then_replayed(
     assert set(Delivery.objects.values_list("state", flat=True)) == {"pending"}
 
 
+def test_settings_whose_key_is_lost_are_said_to_be_and_can_be_given_anew(
+    alice: User, client_of: ClientOf, settings: Any
+) -> None:
+    client, channel = client_of(alice), make_channel(alice)
+    settings.CHANNEL_KEYS = ["b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktMDA="]
+    (shown,) = client.get(PATH).json()["results"]
+    assert (shown["config"], "put that key back" in shown["config_error"]) == (None, True)
+    path = f"{PATH}/{channel.id}"
+    assert client.patch(path, {"name": "Still mine"}).json()["config"] is None
+    assert client.post(f"{path}/rotate-secret").status_code == 409
+    assert errors_of(client.patch(path, {"config": {"secret": CANARY}})) == {
+        "config.url": ["This is required."]
+    }
+    repaired = client.patch(path, {"config": {"url": "https://hooks.example.org/new"}})
+    assert repaired.json()["config_error"] == ""
+    assert repaired.json()["config"] == Channel.objects.get().config  # with its new secret, once
+    assert (repaired["Cache-Control"], "secret" in client.get(path).json()["config"]) == (
+        "no-store",
+        False,
+    )
+
+
+def test_a_new_address_does_not_wait_for_the_old_ones_sake(
+    alice: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    channel = make_channel(alice)
+    message = Message.objects.create(
+        wire_id=uuid.uuid4(),
+        channel=channel,
+        channel_kind="webhook",
+        destination=channel.destination,
+        state="due",
+        next_attempt_at=now,
+        created_at=now,
+    )
+    body = {"config": {"url": "https://elsewhere.example.org/"}}
+    assert client_of(alice).patch(f"{PATH}/{channel.id}", body).status_code == 200
+    message.refresh_from_db()
+    assert message.destination.address == "elsewhere.example.org"
+
+
 def test_a_deleted_channel_is_gone_with_what_it_was_promised(
     alice: User, client_of: ClientOf, now: dt.datetime
 ) -> None:
@@ -296,7 +348,6 @@ def test_an_optional_setting_is_taken_back_by_a_blank(alice: User, client_of: Cl
     assert answer.status_code == 200
     assert Channel.objects.get().config == {
         "topic": "my-topic",
-        "token": "",
         "url": "https://ntfy.sh",
     }
     answer = client.patch(f"{PATH}/{channel.id}", {"config": {"topic": ""}})

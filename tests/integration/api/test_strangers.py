@@ -14,7 +14,8 @@ from tests.factories import event_of, make_audiobook, make_channel, make_deliver
 from tests.integration.api.conftest import ClientOf
 
 METHODS = ("get", "put", "patch", "delete", "post")
-SHARED = {"api/contributors"}  # of nobody's own, for whoever is signed in
+# Of nobody's own, for whoever is signed in.
+SHARED = {"api/contributors", "api/events", "api/channels/kinds", "api/channels/preview"}
 PUBLIC = {"api/upcoming", "api/token", "api/schema", "api/docs", "api/redoc"}
 OWNED = {
     "api/watches",
@@ -23,9 +24,18 @@ OWNED = {
     "api/channels/<int:pk>",
     "api/channels/<int:pk>/enable",
     "api/channels/<int:pk>/replay",
+    "api/channels/<int:pk>/rotate-secret",
+    "api/channels/<int:pk>/send-confirmation",
+    "api/channels/<int:pk>/test",
     "api/marks",
     "api/marks/<int:pk>",
     "api/deliveries",
+    "api/deliveries/<int:pk>/replay",
+    "api/deliveries/replay",
+    "api/explain",
+    "api/watches/replay",
+    "api/watches/<int:pk>/replay",
+    "api/webhooks/new-book",
 }
 
 
@@ -76,10 +86,15 @@ def test_a_stranger_finds_nothing_of_others_and_changes_nothing(
     channel = make_channel(alice, disabled_at=now)
     Route.objects.create(user=alice, watch=watch, channel=channel)
     audiobook = make_audiobook(now=now, asin="B0STOLEN01")
-    make_delivery(channel, event_of(audiobook), now=now)
+    delivery = make_delivery(channel, event_of(audiobook), now=now, state="held")
     mark = Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.NOT_INTERESTED)
     before, client = everything(), client_of(stranger)
-    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id}
+    ids = {
+        "watches": watch.id,
+        "channels": channel.id,
+        "marks": mark.id,
+        "deliveries": delivery.id,
+    }
     for path in sorted(OWNED):
         if "<" not in path:
             continue
@@ -90,6 +105,20 @@ def test_a_stranger_finds_nothing_of_others_and_changes_nothing(
                     f"/{path.replace('<int:pk>', str(ids[own]))}", body
                 )
                 assert answer.status_code in (404, 405), (method, path)
+    assert everything() == before
+
+
+def test_a_stranger_replays_nothing_of_others(
+    alice: User, stranger: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    """Proves the guard owner in the bulk replay."""
+    channel = make_channel(alice)
+    make_delivery(channel, event_of(make_audiobook(now=now)), now=now, state="held")
+    before = everything()
+    for state in ("held", "failed"):
+        body = {"channel": channel.id, "state": state}
+        answer = client_of(stranger).post("/api/deliveries/replay", body)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["channel"])
     assert everything() == before
 
 
@@ -113,7 +142,7 @@ def test_nobody_gets_further_than_the_door(
         user=alice, work=make_audiobook(now=now).work, kind=Mark.Kind.HAVE_IT
     )
     before = everything()
-    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id}
+    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id, "deliveries": 1}
     for path in sorted(OWNED | SHARED):
         own = path.split("/")[1]
         for method in METHODS:

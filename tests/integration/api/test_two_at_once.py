@@ -16,8 +16,11 @@ from catalog.listing import CreditLine
 from catalog.models import Watch
 from catalog.services import record_listings
 from catalog.watching import end_watch
-from tests.concurrency import Paused
-from tests.factories import make_listing, make_watch
+from notifications.services import lock_channels
+from notifications.timing import Wish
+from notifications.wishes import follow_zones, set_wish
+from tests.concurrency import Paused, start_and_see_it_wait
+from tests.factories import make_channel, make_listing, make_watch
 from tests.integration.api.conftest import ClientOf
 from tests.people import make_user
 from tests.sinks import wait_until
@@ -98,3 +101,21 @@ def test_an_edit_and_a_page_that_brings_its_author_wait_in_no_ring(client_of: Cl
         assert edit.result(timeout=20) == 200
     keys = set(watch.keys.values_list("key", flat=True))
     assert keys == {"author:B00ADAONE1", "author~ada example"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wish_that_is_made_while_its_owners_zone_changes_is_kept(client_of: ClientOf) -> None:
+    """Proves the guard lock in follow_zones: it would write back the wish that it had read."""
+    now = dt.datetime.now(dt.UTC)
+    user = make_user("alice", time_zone="UTC")
+    channel = make_channel(user)
+    set_wish(channel=channel, wish=Wish("UTC", "daily", 8), now=now)
+    User.objects.filter(id=user.id).update(time_zone="Asia/Tokyo")
+    with transaction.atomic():
+        (mine,) = lock_channels([channel.id])
+        set_wish(channel=mine, wish=Wish("UTC", "daily", 18), now=now)
+        moving = start_and_see_it_wait(lambda: follow_zones(now=now))
+    moving.join(20)
+    channel.refresh_from_db()
+    assert channel.timing is not None
+    assert (channel.timing.zone, channel.timing.hour) == ("Asia/Tokyo", 18)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.services import notify
-from notifications import sending, services
+from notifications import replaying, sending, services
 from notifications.channels.base import Outcome, Verdict
 from notifications.composing import compose_due, put_off_quiet
 from notifications.contents import load_contents
@@ -308,7 +308,7 @@ def test_the_digest_of_a_disabled_channel_is_held_and_replayed_in_the_next_one(
     services.disable_channel(channel=channel, reason="gone", now=NOON + HOUR)
     assert compose(at(3, 9)) == []
     services.enable_channel(channel=channel)
-    assert services.replay_held(channel=channel, now=at(3, 10)) == 1
+    assert replaying.replay_held(channel=channel, now=at(3, 10)) == 1
     assert compose(at(3, 10)) == []
     (digest,) = compose(at(4, 9))
     assert sizes([digest]) == [1]
@@ -321,7 +321,7 @@ def test_an_address_that_is_not_confirmed_hears_no_digest(channel: Channel) -> N
     assert compose(at(3, 9)) == []
     assert services.hold_strays(now=at(3, 9)) == 1
     Channel.objects.update(unconfirmed_since=None)
-    assert services.replay_held(channel=channel, now=at(3, 10)) == 1
+    assert replaying.replay_held(channel=channel, now=at(3, 10)) == 1
     assert sizes(compose(at(4, 9))) == [1]
 
 

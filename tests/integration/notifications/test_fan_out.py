@@ -13,7 +13,7 @@ from catalog.listing import SeriesPlace
 from catalog.models import Mark, ReleaseEvent, Watch, WatchKey
 from catalog.services import record_listings
 from catalog.watching import end_watch, save_watch
-from notifications import services
+from notifications import replaying, services
 from notifications.marking import mark_work
 from notifications.models import Channel, Delivery, Refan, Route, Told
 from tests.concurrency import Paused, start_and_see_it_wait
@@ -224,7 +224,7 @@ def test_news_for_a_disabled_channel_is_held(alice: User, now: dt.datetime) -> N
     fan_out(now + HOUR)
     assert Delivery.objects.get().state == Delivery.State.HELD
     services.enable_channel(channel=channel)
-    assert services.replay_held(channel=channel, now=now) == 1
+    assert replaying.replay_held(channel=channel, now=now) == 1
     assert promised(alice) == ["announced"]
 
 
@@ -431,7 +431,7 @@ def test_what_is_held_goes_with_its_last_reason(alice: User, now: dt.datetime) -
     end_watch(watch=watch, now=now + 2 * HOUR)
     services.cancel_unwanted(now=now + 2 * HOUR)
     services.enable_channel(channel=channel)
-    assert services.replay_held(channel=channel, now=now + 3 * HOUR) == 0
+    assert replaying.replay_held(channel=channel, now=now + 3 * HOUR) == 0
 
 
 def test_whose_author_or_series_becomes_known_later_is_announced_to_those_who_watch_them(

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Notice, User
-from notifications import sending, services, settling
+from notifications import replaying, sending, services, settling
 from notifications.channels.base import Outcome, Verdict
 from notifications.composing import compose_due
 from notifications.contents import load_contents
@@ -211,7 +211,7 @@ def test_a_refusal_for_good_disables_the_channel_holds_the_rest_and_tells_its_ow
 
     services.enable_channel(channel=channel)
     assert compose(now + SECOND) != []  # the notice only
-    assert services.replay_held(channel=channel, now=now) == 2
+    assert replaying.replay_held(channel=channel, now=now) == 2
     assert len(compose(now + SECOND)) + len(claim(now + SECOND)) == 2
 
 
@@ -288,7 +288,7 @@ def test_a_failed_message_can_be_sent_again_with_the_same_id(
     promise(channel, now)
     (first,) = compose(now)
     settle([first], now, "failed", BROKEN, tries=10)
-    assert services.resend_failed(message_ids=[first.id], now=now) == 1
+    assert replaying.replay_messages(ids=[first.id], now=now) == 1
     (again,) = claim(now)
     assert (again.wire_id, again.tries) == (first.wire_id, 0)
 

@@ -150,6 +150,27 @@ def test_a_channel_key_that_is_none_is_refused(settings: Settings) -> None:
     assert error.id == "stalkerr.E002"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "id"),
+    [
+        ("VAPID_KEY", "short", "stalkerr.E004"),
+        ("VAPID_KEY", "A" * 43, "stalkerr.E004"),
+        ("VAPID_KEY", "/run/secrets/key", "stalkerr.E004"),
+        ("VAPID_CONTACT", "mailto:", "stalkerr.E005"),
+        ("VAPID_CONTACT", "you", "stalkerr.E005"),
+    ],
+)
+def test_what_cannot_sign_web_push_is_refused(
+    settings: Settings, name: str, value: str, id: str
+) -> None:
+    assert checks.check_vapid() == []
+    setattr(settings, name, value)
+    (error,) = checks.check_vapid()
+    assert error.id == id
+    settings.VAPID_KEY = ""
+    assert checks.check_vapid() == [], "nobody needs web push"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_connections_that_a_restart_of_postgresql_broke_are_handed_to_nobody() -> None:
     """Proves the guard CONN_HEALTH_CHECKS: without it the next request would fail."""

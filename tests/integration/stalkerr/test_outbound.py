@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from stalkerr import outbound
 from stalkerr.addresses import Guard, OutboundError, RefusedAddressError
-from stalkerr.outbound import BODY_MAX, Answer, Client, NotSentError, UnclearError
+from stalkerr.outbound import Answer, Client, NotSentError, UnclearError
 from tests.asking import always, ask, ask_once, speaking
 from tests.hostile import BAD_URLS, PRIVATE_URLS
 from tests.sinks import FOREVER, HttpSink, RawSink, Reply, wait_until
@@ -189,7 +189,7 @@ def test_it_reads_no_more_than_the_cap() -> None:
     with RawSink(speaking(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000)) as sink:
         answer = ask_once(f"http://127.0.0.1:{sink.port}/")
     assert isinstance(answer, Answer)
-    assert (len(answer.body), answer.complete) == (BODY_MAX, True)
+    assert (len(answer.body), answer.complete) == (64 * 1024, True)
 
 
 def test_it_does_not_decompress() -> None:
