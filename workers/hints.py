@@ -48,7 +48,12 @@ def hint_once(task: str, queue: str, **arguments: Any) -> bool:
         is_first = _redis().set(_key(task, arguments), 1, nx=True, ex=WAITING)
     except (RedisError, OSError):
         is_first = True
-    return hint(task, queue, **arguments) if is_first else True
+    if not is_first:
+        return True
+    is_given = hint(task, queue, **arguments)
+    if not is_given:
+        taken(task, **arguments)
+    return is_given
 
 
 def taken(task: str, **arguments: Any) -> None:
