@@ -1,13 +1,18 @@
-"""Access tokens: short-lived, signed, and worth nothing once their user's password changes."""
+"""Access tokens: short-lived, signed, and worth nothing once their user's password changes.
+
+A token has a scope. One that may only read is what a page or a script needs that shows things.
+"""
 
 import datetime as dt
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
 
 import jwt
 from django.conf import settings
 from django.utils.crypto import constant_time_compare
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.models import User
@@ -18,14 +23,26 @@ ISSUER: Final = "stalkerr"
 AUDIENCE: Final = "stalkerr-api"
 KIND: Final = "access"
 
-_CLAIMS: Final = ["iss", "aud", "sub", "iat", "exp", "typ", "pwd"]
+Scope = Literal["read", "write"]  # who may write may read
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+
+# A token from before there were scopes has no claim of it: it is refused, and was short-lived.
+_CLAIMS: Final = ["iss", "aud", "sub", "iat", "exp", "typ", "pwd", "scope"]
 
 
 class BadTokenError(Exception):
     """The token is not ours, not valid now, or its user may not use it any more."""
 
 
-def issue_token(*, user: User, now: dt.datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a valid token gives: whose doors it opens, and what for."""
+
+    user: User
+    scope: Scope
+
+
+def issue_token(*, user: User, now: dt.datetime, scope: Scope = "write") -> str:
     """A token that opens `user`'s doors for settings.JWT_LIFETIME."""
     claims = {
         "iss": ISSUER,
@@ -35,19 +52,22 @@ def issue_token(*, user: User, now: dt.datetime) -> str:
         "exp": int((now + settings.JWT_LIFETIME).timestamp()),
         "typ": KIND,
         "pwd": _password_mark(user),
+        "scope": scope,
     }
     return jwt.encode(claims, settings.JWT_KEY, algorithm=ALGORITHM)
 
 
-def user_of(*, token: str, now: dt.datetime) -> User:
-    """The user whose token this is; BadTokenError where it opens nothing."""
+def access_of(*, token: str, now: dt.datetime) -> Access:
+    """Whose token this is, and what for; BadTokenError where it opens nothing."""
     claims = _claims(token)
     if claims["typ"] != KIND or not _is_valid_at(claims, int(now.timestamp())):
         raise BadTokenError("not valid now, or for something else")
+    if claims["scope"] not in SCOPES:
+        raise BadTokenError("for nothing that there is")
     user = User.objects.filter(pk=_number(claims["sub"]), is_active=True).first()
     if user is None or not constant_time_compare(str(claims["pwd"]), _password_mark(user)):
         raise BadTokenError("its user is gone, or has another password")
-    return user
+    return Access(user, claims["scope"])
 
 
 def _claims(token: str) -> dict[str, Any]:
@@ -87,17 +107,28 @@ def _password_mark(user: User) -> str:
 class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <token>`; a token that opens nothing is 401 even where none is needed."""
 
-    def authenticate(self, request: Request) -> tuple[User, None] | None:
+    def authenticate(self, request: Request) -> tuple[User, Access] | None:
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
         try:
-            user = user_of(token=token.strip().decode("ascii", "replace"), now=clock.now())
+            access = access_of(token=token.strip().decode("ascii", "replace"), now=clock.now())
         except BadTokenError as error:
             raise AuthenticationFailed(
                 "This token is not valid (any more); get another."
             ) from error
-        return user, None
+        return access.user, access
 
     def authenticate_header(self, _request: Request) -> str:
         return "Bearer"
+
+
+class InScope(BasePermission):
+    """A token that may only read changes nothing, whatever the door; a session may write."""
+
+    message = "This token may only read; get one with the scope “write”."
+
+    def has_permission(self, request: Request, _view: object) -> bool:
+        if request.method in SAFE_METHODS or request.auth is None:
+            return True
+        return isinstance(request.auth, Access) and request.auth.scope == "write"

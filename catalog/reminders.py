@@ -27,9 +27,7 @@ def remind(*, now: dt.datetime) -> list[int]:
     days = sorted({day for (wanted,) in sql.rows(_WANTED) for day in wanted})
     if not days:
         return []
-    with transaction.atomic():
-        lock("reminders")
-        return [event_id for code in MARKETPLACES for event_id in _remind(code, days, now)]
+    return [event_id for code in MARKETPLACES for event_id in _remind(code, days, now)]
 
 
 _WANTED = "SELECT remind_days FROM watches WHERE remind_days <> '{}' AND ended_at IS NULL"
@@ -38,23 +36,29 @@ _WANTED = "SELECT remind_days FROM watches WHERE remind_days <> '{}' AND ended_a
 def _remind(marketplace: str, days: list[int], now: dt.datetime) -> list[int]:
     # Before eight it is still yesterday, whose reminders are written.
     today = store_date(marketplace, now - dt.timedelta(hours=HOUR))
-    rows = sql.rows(
-        _WRITE,
-        {
-            "marketplace": marketplace,
-            "days": days,
-            "today": today,
-            "now": now,
-            "hour": HOUR,
-            "late": LATE_MAX,
-            "zone": str(MARKETPLACES[marketplace].zone),
-        },
-    )
+    parameters = {
+        "marketplace": marketplace,
+        "days": days,
+        "today": today,
+        "now": now,
+        "hour": HOUR,
+        "late": LATE_MAX,
+        "zone": str(MARKETPLACES[marketplace].zone),
+    }
+    with transaction.atomic():
+        lock("reminders", marketplace)
+        ids = [audiobook_id for (audiobook_id,) in sql.rows(_DUE_IDS, parameters)]
+        if not ids:
+            return []
+        # In the order of whoever records a page. Its own statement: the next one sees what a page
+        # stored while we waited for it.
+        sql.rows("SELECT FROM audiobooks WHERE id = ANY(%s) ORDER BY asin FOR NO KEY UPDATE", [ids])
+        rows = sql.rows(_WRITE, parameters | {"ids": ids})
     return [event_id for (event_id,) in rows]
 
 
 # Titles that wait for a person (catalog/brake.py) are not spoken of.
-_WRITE = """
+_DUE = """
 WITH due AS (
     SELECT a.id, a.release_date, d.days FROM unnest(%(days)s::int[]) AS d(days)
     JOIN audiobooks a ON a.marketplace = %(marketplace)s AND a.release_date >= %(today)s
@@ -72,9 +76,13 @@ WITH due AS (
                       AND e.days_before = d.days)
       AND NOT EXISTS (SELECT FROM release_events e WHERE e.audiobook_id = a.id
                       AND e.braked_at IS NOT NULL)
-), numbered AS (
+)"""
+_DUE_IDS = f"{_DUE} SELECT DISTINCT id FROM due"  # noqa: S608 (no value comes from outside)
+_WRITE = f"""
+{_DUE}, numbered AS (
     UPDATE audiobooks a SET revision = a.revision + n.reminders
-    FROM (SELECT id, count(*) AS reminders FROM due GROUP BY id) n WHERE a.id = n.id
+    FROM (SELECT id, count(*) AS reminders FROM due WHERE id = ANY(%(ids)s) GROUP BY id) n
+    WHERE a.id = n.id
     RETURNING a.id, a.revision - n.reminders AS revision
 )
 INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, days_before,
@@ -84,4 +92,4 @@ SELECT d.id, 'reminder', n.revision + row_number() OVER (PARTITION BY d.id ORDER
 FROM due d JOIN numbered n ON n.id = d.id
 ORDER BY d.id
 RETURNING id
-"""
+"""  # noqa: S608 (no value comes from outside)

@@ -5,7 +5,6 @@ Quiet hours put off what is due in them.
 """
 
 import datetime as dt
-import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from django.db import transaction
 
 from notifications.destinations import IS_SPARED, ROOM, lock_rooms
 from notifications.models import Timing
-from notifications.sending import CLAIMED, PER_DESTINATION, Claimed, shards_of
+from notifications.sending import PER_DESTINATION, Claimed, shards_of
 from notifications.timing import Wish, digest_at, last_digest, next_digest
 from notifications.wishes import quiet_ends, wish_of
 from stalkerr import sql
@@ -55,7 +54,7 @@ class Draft:
     digest_date: dt.date | None = None
     waits_until: dt.datetime | None = None  # a digest that comes late, into the quiet hours
     is_ours: bool = False  # sent by who composes it; else it is due
-    wire_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    wire_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 def compose_due(
@@ -210,7 +209,7 @@ def _closed(wishes: Mapping[int, Wish], batch: Batch) -> list[tuple[int, int]]:
         }
         for channel_id, wish in wishes.items()
     ]
-    parameters = batch.parameters | {"closed": json.dumps(closed, default=str)}
+    parameters = batch.parameters | {"closed": sql.as_json(closed)}
     rows = sql.rows(_OPEN_SLOTS, parameters)
     sql.rows(_TOO_LATE, parameters | {"taken": [delivery_id for _, delivery_id in rows]})
     return rows
@@ -277,7 +276,7 @@ def put_off_quiet(*, kind: str, now: dt.datetime, shard: int | None = None) -> N
         "kind": kind,
         "now": now,
         "shards": shards_of(shard),
-        "quiet": json.dumps(rows, default=str),
+        "quiet": sql.as_json(rows),
     }
     for statement in (_PUT_OFF_PENDING, _PUT_OFF_DUE):
         sql.rows(statement, parameters)
@@ -315,18 +314,33 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         return []
     rows = [
         {
-            "wire_id": str(draft.wire_id),
+            "wire_id": draft.wire_id,
             "channel_id": draft.channel_id,
             "destination_id": draft.destination_id,
             "deliveries": draft.deliveries,
-            "digest_date": draft.digest_date.isoformat() if draft.digest_date else None,
+            "digest_date": draft.digest_date,
             "is_ours": draft.is_ours,
-            "due_at": str(draft.waits_until or batch.now),
+            "due_at": draft.waits_until or batch.now,
         }
         for draft in drafts
     ]
-    found = sql.rows(_INSERT, batch.parameters | {"drafts": json.dumps(rows)})
-    return [Claimed(*row[:-1]) for row in found if row[-1] == "sending"]
+    found = sql.rows(_INSERT, batch.parameters | {"drafts": sql.as_json(rows)})
+    drafted = {draft.wire_id: draft for draft in drafts if draft.is_ours}
+    return [
+        Claimed(
+            id=message_id,
+            wire_id=wire_id,
+            claim_no=1,
+            channel_id=drafted[wire_id].channel_id,
+            tries=0,
+            ambiguous=0,
+            created_at=batch.now,
+            refused_at=None,
+            digest_date=drafted[wire_id].digest_date,
+        )
+        for message_id, wire_id in found
+        if wire_id in drafted
+    ]
 
 
 _DRAFTS = """jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
@@ -341,12 +355,12 @@ WITH new AS (
         CASE WHEN is_ours THEN %(until)s::timestamptz END,
         CASE WHEN NOT is_ours THEN due_at END, 0, 0, 0, %(now)s, '', ''
     FROM {_DRAFTS}
-    RETURNING {CLAIMED}, m.state
+    RETURNING m.id, m.wire_id, m.created_at
 ), composed AS (
     UPDATE deliveries d SET state = 'composed', message_id = new.id, message_at = new.created_at
     FROM {_DRAFTS} JOIN new ON new.wire_id = n.wire_id
     CROSS JOIN LATERAL unnest(n.deliveries) AS each(id)
     WHERE d.id = each.id AND d.state = 'pending'
 )
-SELECT * FROM new
+SELECT id, wire_id::text FROM new
 """  # noqa: S608 (column names of ours)

@@ -46,8 +46,10 @@ WHERE d.message_id = ANY(%s) ORDER BY d.message_id, d.event_id, d.id
 
 
 def _names(watch_ids: Collection[int]) -> dict[int, str]:
+    """As watches call themselves."""
     watches = Watch.objects.filter(id__in=watch_ids) if watch_ids else Watch.objects.none()
-    return {watch.id: str(watch) for watch in watches.only("kind", "query")}
+    rows = watches.values_list("id", "kind", "query")
+    return {watch_id: f"{kind} {query}" for watch_id, kind, query in rows}
 
 
 def _notice(

@@ -43,9 +43,11 @@ def _as_if_new(audiobook: Audiobook) -> ReleaseEvent:
     return ReleaseEvent(kind="announced", seen_at=audiobook.first_seen_at, audiobook=audiobook)
 
 
-def stories(*, watch: Watch, audiobook: Audiobook, now: dt.datetime) -> list[Story]:
-    """One for each piece of the title's news, oldest first."""
-    newest = audiobook.events.order_by("-revision")[:MOST_EVENTS]
+def stories(
+    *, watch: Watch, audiobook: Audiobook, now: dt.datetime, most: int = MOST_EVENTS
+) -> list[Story]:
+    """One for each of the newest pieces of the title's news, oldest first."""
+    newest = audiobook.events.order_by("-revision")[:most]
     return [_story(event, audiobook, watch, now) for event in reversed(list(newest))]
 
 
@@ -180,6 +182,18 @@ def _about_routes(watch: Watch, kind: str) -> list[Step]:
         return []
     deaf = joined(str(route.channel) for route in routes)
     return [Step("route", "stopped", f"{deaf}: does not hear {kind}")]
+
+
+def reasons(*, watch: Watch, audiobook: Audiobook, held: Mapping[str, bool]) -> list[str]:
+    """Why a watch does not want news of a title, in words; no row is read."""
+    steps = [
+        step
+        for about in (_about_kind, _about_language, _about_words)
+        for step in about(watch, audiobook, held)
+    ]
+    texts = [f"{step.name}: {step.text}" for step in steps if step.mark == "stopped"]
+    texts += [] if held["mark"] else ["mark: its reader has it, or is not interested"]
+    return texts + [words for name, words in _OF_NEWS.items() if not held.get(name, True)]
 
 
 # -- what the watch asks of a title ----------------------------------------------------------------

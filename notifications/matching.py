@@ -7,7 +7,6 @@ is a predicate on candidates. `n` is one piece of news with its range of users, 
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -207,7 +206,7 @@ def asked(
     """The parameters of a statement that begins with NEWS."""
     news = [{**each.match.facts, "after": each.after, "through": each.through} for each in ranges]
     return {
-        "news": json.dumps(news, default=str),
+        "news": sql.as_json(news),
         "digests": digest_rows(digests or {}),
         "now": now,
     }
@@ -216,7 +215,7 @@ def asked(
 def digest_rows(digests: Digests) -> str:
     """The parameter that statements join to say when a channel's digest is due."""
     rows = [{"timing_id": timing, "due_at": due_at} for timing, due_at in digests.items()]
-    return json.dumps(rows, default=str)
+    return sql.as_json(rows)
 
 
 def matcher(event: ReleaseEvent) -> Matcher:

@@ -15,9 +15,11 @@ AHEAD = 2  # months made before they begin
 # In the order in which a month goes: nothing is left that points at what is gone.
 TABLES = {"attempts": "message_at", "deliveries": "source_at", "messages": "created_at"}
 _UNFINISHED = {
-    "deliveries": "state IN ('pending', 'held')",
-    "messages": "finalized_at IS NULL",
     "attempts": "false",
+    "deliveries": """state IN ('pending', 'held') OR EXISTS (
+        SELECT FROM messages m
+        WHERE m.id = message_id AND m.created_at = message_at AND m.finalized_at IS NULL)""",
+    "messages": "finalized_at IS NULL",
 }
 _LOCK_TIMEOUT = "3s"  # a long reader must not make everybody queue behind us
 
@@ -63,23 +65,36 @@ def drop_months(*, before: dt.datetime) -> int:
 
     A month in which something is pending, held or under way stays, and all after it.
     """
+    old: dict[Month, list[str]] = {}
+    for table in TABLES:
+        for month in _months(table):
+            if month.later(1).begins <= before.astimezone(dt.UTC).date():
+                old.setdefault(month, []).append(table)
     dropped = 0
-    for month in sorted(_months("messages"), key=lambda month: month.begins):
-        if month.later(1).begins > before.astimezone(dt.UTC).date() or not _is_finished(month):
+    for month in sorted(old, key=lambda month: month.begins):
+        if not all(_is_finished(month, table) for table in old[month]):
             break
-        with transaction.atomic():
-            sql.rows(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            for table in TABLES:
-                sql.rows(f"DROP TABLE IF EXISTS {month.partition(table)}")
-                dropped += 1
+        for table in old[month]:
+            if not _drop(month, table):
+                return dropped
+            dropped += 1
     return dropped
 
 
-def _is_finished(month: Month) -> bool:
-    return not any(
-        sql.rows(f"SELECT FROM {month.partition(table)} WHERE {unfinished} LIMIT 1")
-        for table, unfinished in _UNFINISHED.items()
-    )
+def _is_finished(month: Month, table: str) -> bool:
+    statement = f"SELECT FROM {month.partition(table)} WHERE {_UNFINISHED[table]} LIMIT 1"
+    return not sql.rows(statement)
+
+
+def _drop(month: Month, table: str) -> bool:
+    """One partition a transaction: whoever writes to several tables locks them in other orders."""
+    with transaction.atomic():
+        sql.rows(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        sql.rows(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        if not _is_finished(month, table):  # something was revived while we waited
+            return False
+        sql.rows(f"DROP TABLE {month.partition(table)}")
+    return True
 
 
 def _months(table: str) -> list[Month]:

@@ -4,8 +4,6 @@
 """
 
 import datetime as dt
-import json
-import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -20,7 +18,7 @@ MAX_LOST_LEASES = 5
 _DESTINATIONS = 100  # looked at for a batch
 
 CLAIMED = (
-    "m.id, m.wire_id, m.claim_no, m.channel_id, m.tries, m.ambiguous, m.created_at, m.refused_at,"
+    "m.id, m.wire_id::text, m.claim_no, m.channel_id, m.tries, m.ambiguous, m.created_at, m.refused_at,"
     " m.digest_date"
 )
 
@@ -30,7 +28,7 @@ class Claimed:
     """A message that the caller alone may send while its lease lasts."""
 
     id: int
-    wire_id: uuid.UUID
+    wire_id: str
     claim_no: int
     channel_id: int
     tries: int
@@ -69,7 +67,7 @@ def claim_due(
             {"destination_id": destination_id, "room": min(room.retries, most)}
             for destination_id, room in lock_rooms(due, now=now).items()
         ]
-        rows = sql.rows(_CLAIM, parameters | {"rooms": json.dumps(rooms)}) if rooms else []
+        rows = sql.rows(_CLAIM, parameters | {"rooms": sql.as_json(rooms)}) if rooms else []
     return [Claimed(*row) for row in rows]
 
 

@@ -118,6 +118,8 @@ def fan_out_notices(*, now: dt.datetime) -> int:
                  OR (n.user_id IS NULL AND u.is_staff AND u.is_active AND u.alarms)
             JOIN channels c ON c.user_id = u.id AND c.disabled_at IS NULL
                  AND c.unconfirmed_since IS NULL
+                 -- not to where a program merely had a book sent (notifications/postings.py)
+                 AND EXISTS (SELECT FROM routes r WHERE r.channel_id = c.id)
             ON CONFLICT DO NOTHING
             """,
             {"now": now},

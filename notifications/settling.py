@@ -5,7 +5,6 @@ the caller's own number; what comes back are the messages for which that was tru
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -43,7 +42,8 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
     """
     refused = [each for each in settled if each.decision.disable_channel]
     with transaction.atomic() if refused else nullcontext():  # one statement needs none
-        found = sql.rows(_SETTLE, _columns(settled) | {"now": now})
+        results = sql.as_json([_result(each) for each in settled])
+        found = sql.rows(_SETTLE, {"results": results, "now": now})
         kept = {message_id for (message_id,) in found}
         _disable_refused([each for each in refused if each.message.id in kept], now)
     return kept
@@ -64,15 +64,11 @@ _IS_HELD = f"""
 """
 _SETTLE = f"""
 WITH results AS (
-    SELECT * FROM unnest(%(ids)s::bigint[], %(created)s::timestamptz[], %(claims)s::int[],
-        %(channels)s::bigint[], %(states)s::text[], %(tries)s::int[], %(ambiguous)s::int[],
-        %(refused)s::timestamptz[], %(reasons)s::text[], %(next)s::timestamptz[],
-        %(remote_ids)s::text[], %(verdicts)s::text[], %(statuses)s::int[], %(details)s::text[],
-        %(started)s::timestamptz[], %(durations)s::int[], %(answered)s::boolean[],
-        %(was_made)s::boolean[], %(waits)s::float[], %(credits)s::float[])
-    AS r(id, created_at, claim_no, channel_id, state, tries, ambiguous, refused_at, reason,
-        next_attempt_at, remote_id, verdict, status, detail, started_at, duration_ms, answered,
-        was_made, wait_s, credit)
+    SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
+        claim_no int, channel_id bigint, state text, tries int, ambiguous int,
+        refused_at timestamptz, reason text, next_attempt_at timestamptz, remote_id text,
+        verdict text, status int, detail text, started_at timestamptz, duration_ms int,
+        answered boolean, was_made boolean, wait_s float, credit float)
 ), {_LOCKED}, ends AS (
     SELECT r.id, CASE WHEN r.state = 'due' AND {_IS_HELD} THEN 'held' ELSE r.state END AS state
     FROM results r JOIN locked c ON c.id = r.channel_id
@@ -99,35 +95,29 @@ SELECT id FROM done
 """  # noqa: S608 (numbers of ours)
 
 
-def _columns(settled: Sequence[Settled]) -> dict[str, list[Any]]:
-    """Column by column: a row of JSON for each would cost thrice as much."""
-    messages = [each.message for each in settled]
-    outcomes = [each.outcome for each in settled]
-    decisions = [each.decision for each in settled]
+def _result(each: Settled) -> dict[str, Any]:
+    message, outcome, decision = each.message, each.outcome, each.decision
     return {
-        "ids": [message.id for message in messages],
-        "created": [message.created_at for message in messages],
-        "claims": [message.claim_no for message in messages],
-        "channels": [message.channel_id for message in messages],
-        "states": [decision.state for decision in decisions],
-        "tries": [decision.tries for decision in decisions],
-        "ambiguous": [decision.ambiguous for decision in decisions],
-        "refused": [decision.refused_at for decision in decisions],
-        "reasons": [decision.reason for decision in decisions],
-        "next": [decision.next_attempt_at for decision in decisions],
-        "remote_ids": [outcome.remote_id for outcome in outcomes],
-        "verdicts": [outcome.verdict.value for outcome in outcomes],
-        "statuses": [outcome.status for outcome in outcomes],
-        "details": [outcome.detail for outcome in outcomes],
-        "started": [each.started_at for each in settled],
-        "durations": [int(each.duration.total_seconds() * 1000) for each in settled],
-        "answered": [each.was_made and is_answered(each.outcome) for each in settled],
-        "was_made": [each.was_made for each in settled],
-        "waits": [wait_of(outcome) for outcome in outcomes],
-        "credits": [
-            credit_of(each.outcome, is_retry=each.message.tries > 0) if each.was_made else 0.0
-            for each in settled
-        ],
+        "id": message.id,
+        "created_at": message.created_at,
+        "claim_no": message.claim_no,
+        "channel_id": message.channel_id,
+        "state": decision.state,
+        "tries": decision.tries,
+        "ambiguous": decision.ambiguous,
+        "refused_at": decision.refused_at,
+        "reason": decision.reason,
+        "next_attempt_at": decision.next_attempt_at,
+        "remote_id": outcome.remote_id,
+        "verdict": outcome.verdict.value,
+        "status": outcome.status,
+        "detail": outcome.detail,
+        "started_at": each.started_at,
+        "duration_ms": int(each.duration.total_seconds() * 1000),
+        "answered": each.was_made and is_answered(outcome),
+        "was_made": each.was_made,
+        "wait_s": wait_of(outcome),
+        "credit": credit_of(outcome, is_retry=message.tries > 0) if each.was_made else 0.0,
     }
 
 
@@ -158,15 +148,15 @@ def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None
     rows = [
         {
             "id": message.id,
-            "created_at": message.created_at.isoformat(),
+            "created_at": message.created_at,
             "claim_no": message.claim_no,
             "channel_id": message.channel_id,
-            "next_attempt_at": (now + wait).isoformat(),
+            "next_attempt_at": now + wait,
         }
         for message, wait in waits.items()
     ]
     if rows:
-        sql.rows(_PUT_BACK, {"results": json.dumps(rows)})
+        sql.rows(_PUT_BACK, {"results": sql.as_json(rows)})
 
 
 _PUT_BACK = f"""

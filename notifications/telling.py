@@ -155,7 +155,7 @@ def _job(
         contents = _in_own_words(contents, row)
         unsubscribe_url = links.unsubscribe_url(channel_id=row.id) if channel.unsubscribes else ""
     envelope = Envelope(
-        wire_id=str(message.wire_id),
+        wire_id=message.wire_id,
         contents=contents,
         created_at=message.created_at,
         heading=heading,
@@ -257,9 +257,9 @@ def _settle(batch: Sequence[Settled], clock: Clock) -> None:
             time.sleep(1)
     for each in batch:
         if each.message.id not in kept:
-            _log.warning("lease_lost", wire_id=str(each.message.wire_id))
+            _log.warning("lease_lost", wire_id=each.message.wire_id)
         elif each.outcome.verdict is Verdict.AMBIGUOUS:
-            _log.warning("ambiguous", wire_id=str(each.message.wire_id), why=each.outcome.detail)
+            _log.warning("ambiguous", wire_id=each.message.wire_id, why=each.outcome.detail)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -50,12 +50,16 @@ def quiet_end(wish: Wish, now: dt.datetime) -> dt.datetime | None:
     if wish.quiet_until is None or not wish.is_quiet(local.time()):
         return None
     ends = (
-        moment
-        for day in (local.date(), local.date() + _DAY)
+        _moment(wish.zone, dt.datetime.combine(local.date() + days * _DAY, wish.quiet_until), fold)
+        for days in range(3)
         for fold in (0, 1)
-        if (moment := _moment(wish.zone, dt.datetime.combine(day, wish.quiet_until), fold)) > now
     )
-    return min(ends)
+    # What is left open between two quiet hours may lie in a gap: then they go on beyond it.
+    return min(
+        end
+        for end in ends
+        if end > now and not wish.is_quiet(end.astimezone(_zone(wish.zone)).time())
+    )
 
 
 def digest_at(wish: Wish, day: dt.date) -> dt.datetime:

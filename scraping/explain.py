@@ -42,23 +42,30 @@ def _look(query: WatchQuery) -> Look:
     return Look(query, target, visits)
 
 
-def about_looks(found: Sequence[Look]) -> list[Step]:
-    """Each query with its target and what its visits came to."""
-    return [step for look in found for step in (_about_target(look), *_about_visits(look))]
+def about_looks(found: Sequence[Look], *, of_others: bool) -> list[Step]:
+    """Each query with its target and what its visits came to; `of_others`: who shares it as well."""
+    return [
+        step
+        for look in found
+        for step in (_about_target(look, of_others=of_others), *_about_visits(look))
+    ]
 
 
-def _about_target(look: Look) -> Step:
+def _about_target(look: Look, *, of_others: bool) -> Step:
     query = look.query
     name = f'{query.marketplace} {query.kind} "{query.query}"'
     if look.target is None:
         return Step("target", "unknown", f"{name} is not made yet: the next tick does")
-    sharing = WatchQuery.objects.filter(
-        marketplace=query.marketplace, kind=query.kind, query=query.query
-    ).count()
-    text = f"{name}, shared by {counted(sharing, 'watch', 'watches')}, "
+    text = f"{name}, {_sharing(query)}" if of_others else f"{name}, "
     if query.active_from:
         return Step("target", "passed", f"{text}heard since {moment(query.active_from)}")
     return Step("target", "unknown", f"{text}not heard before the end of its first complete pass")
+
+
+def _sharing(query: WatchQuery) -> str:
+    same = {"marketplace": query.marketplace, "kind": query.kind, "query": query.query}
+    sharing = WatchQuery.objects.filter(**same).count()
+    return f"shared by {counted(sharing, 'watch', 'watches')}, "
 
 
 def _about_visits(look: Look) -> list[Step]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from django.db import connection
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -21,6 +22,11 @@ def count(statement: str, parameters: Parameters = ()) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return int(cursor.rowcount)
+
+
+def as_json(value: Any) -> str:
+    """A parameter for jsonb_to_recordset and the like; moments and days in their ISO spelling."""
+    return orjson.dumps(value).decode()
 
 
 def parsed(value: Any) -> Any:

@@ -33,7 +33,7 @@ class Paused:
         self._thread.join()
 
 
-def start_and_see_it_wait(work: Callable[[], object], waiting: int = 1) -> threading.Thread:
+def start_and_see_it_wait(work: Callable[[], object], others: int = 1) -> threading.Thread:
     """Start `work` in a thread; returns it once so many, says PostgreSQL, wait for a lock."""
 
     def run() -> None:
@@ -44,11 +44,12 @@ def start_and_see_it_wait(work: Callable[[], object], waiting: int = 1) -> threa
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_until(lambda: _waiting() >= waiting)
+    wait_until(lambda: waiting() >= others)
     return thread
 
 
-def _waiting() -> int:
+def waiting() -> int:
+    """How many wait for a lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN "

@@ -62,13 +62,19 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     unconfirmed = serializers.SerializerMethodField(
         help_text="It failed because nobody said whether it arrived: a replay may be a second copy."
     )
+    webhook_id = serializers.UUIDField(
+        source="message.wire_id",
+        default=None,
+        allow_null=True,
+        help_text="The id that every try carries; null before it is on its way.",
+    )
     attempts = AttemptSerializer(source="message.log", many=True, default=())
 
     class Meta:
         model = Delivery
         fields = (
             *("id", "kind", "title", "marketplace", "asin", "new_date", "watches", "why"),
-            *("channel", "channel_kind", "state", "reason", "unconfirmed"),
+            *("channel", "channel_kind", "state", "reason", "unconfirmed", "webhook_id"),
             *("created_at", "due_at", "sent_at", "attempts"),
         )
         read_only_fields = fields

@@ -7,7 +7,10 @@ from api.rest.channel_kinds import KindsView, PreviewView
 from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
+from api.rest.events import EventsView
+from api.rest.explain import ExplainView
 from api.rest.marks import MarkViewSet
+from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
@@ -26,6 +29,9 @@ urlpatterns = [
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
     path("deliveries/replay", ReplayAllView.as_view(), name="replay-all"),
     path("deliveries/<int:pk>/replay", ReplayView.as_view(), name="replay"),
+    path("events", EventsView.as_view(), name="events"),
+    path("explain", ExplainView.as_view(), name="explain"),
     path("token", TokenView.as_view(), name="token"),
+    path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

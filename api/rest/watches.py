@@ -4,13 +4,18 @@ from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
+from api.rest.replays import WatchReplaySerializer, replayed
 from catalog import marketplaces
 from catalog.classify import HIDEABLE
 from catalog.models import Watch
@@ -26,6 +31,11 @@ from stalkerr import clock
 from workers.hints import hint
 
 _ID_MAX = 2**63 - 1
+# What a watch asks for; the rest says how and when it is told.
+ASKED = (
+    *("kind", "query", "asin", "aliases", "marketplaces", "languages", "hidden"),
+    *("excluded_words", "event_kinds", "include_announced", "per_edition"),
+)
 
 
 class ChannelIdsField(serializers.ListField):
@@ -182,6 +192,28 @@ class WatchViewSet(OwnedViewSet[Watch]):
 
     def perform_destroy(self, watch: Watch) -> None:
         end_watch(watch=watch, now=clock.now())
+
+    @extend_schema(operation_id="watches_replay_draft", responses=WatchReplaySerializer)
+    @action(detail=False, methods=["post"], url_path="replay")
+    def replay_draft(self, request: Request) -> Response:
+        """What such a watch would have told you in the last 90 days. It is not kept."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self._replay(serializer, {})
+
+    @extend_schema(request=WatchSerializer(partial=True), responses=WatchReplaySerializer)
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: int) -> Response:
+        """What this watch would have told you in the last 90 days, with these changes, if any."""
+        watch = get_object_or_404(Watch.objects.of(self.user.pk), pk=pk)
+        serializer = self.get_serializer(watch, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self._replay(serializer, {name: getattr(watch, name) for name in ASKED})
+
+    def _replay(self, serializer: BaseSerializer[Watch], given: dict[str, Any]) -> Response:
+        changed = serializer.validated_data
+        values = given | {name: changed[name] for name in ASKED if name in changed}
+        return replayed(self.request, Watch(user=self.user, **values))
 
     def _save(self, watch: Watch, serializer: BaseSerializer[Watch]) -> None:
         values = dict(serializer.validated_data)

@@ -8,12 +8,12 @@ import base64
 import binascii
 import datetime as dt
 import hmac
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from yarl import URL
 
 from notifications import messages
@@ -35,7 +35,6 @@ KEY_SIZES: Final = range(24, 65)  # bytes
 ROTATION: Final = dt.timedelta(hours=24)  # for so long the old secret signs too
 
 _OLD: Final = ("old_secret", "old_secret_until")  # both or neither
-_as_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Webhook(Channel[Config]):
         self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
     ) -> Outcome:
         (content,) = envelope.contents
-        body = _as_json(body_of(content, envelope.created_at)).encode()
+        body = orjson.dumps(body_of(content, envelope.created_at))
         outcome, _ = await ask(
             client,
             config.url,

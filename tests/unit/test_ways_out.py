@@ -41,6 +41,7 @@ ALLOWED: Final = {
     ("scraping/emulator/desk.py", "aiohttp.web"): "a server: the emulated store",
     ("scraping/emulator/server.py", "aiohttp.web"): "a server: the emulated store",
     ("workers/demo/receivers.py", "aiohttp.web"): "a server: where the demo's news arrives",
+    ("workers/demo/reader.py", "urllib.request"): "the demo follows the link in its own mail",
     ("workers/demo/show.py", "urllib.request"): "the demo asks its own web server",
     ("workers/launch.py", "socket"): "is a port of this machine free?",
     ("workers/launch.py", "urllib.request"): "asks its own web server whether it is up",

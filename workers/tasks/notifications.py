@@ -7,6 +7,7 @@ from django.conf import settings
 
 from catalog.services import publish_events
 from notifications import merging, partitions, retelling, sending, services, telling, wishes
+from notifications.postings import drop_postings
 from stalkerr import clock
 from workers.hints import hint_once, taken
 from workers.jobs import job
@@ -43,6 +44,7 @@ def keep_months(now: dt.datetime) -> int:
     """Make the months to come, drop those that are kept no longer; clocks follow their owners."""
     changed = partitions.make_months(now=now)
     changed += partitions.drop_months(before=now - settings.KEEP_MESSAGES)
+    changed += drop_postings(before=now - settings.KEEP_MESSAGES)
     return changed + wishes.follow_zones(now=now)
 
 

@@ -61,6 +61,7 @@ def test_the_log_says_what_where_when_and_how_it_went(
         "state": "sent",
         "reason": "503: busy",
         "unconfirmed": False,
+        "webhook_id": str(Message.objects.get().wire_id),
         "created_at": moment,
         "due_at": moment,
         "sent_at": moment,

@@ -15,7 +15,7 @@ from tests.integration.api.conftest import ClientOf
 
 METHODS = ("get", "put", "patch", "delete", "post")
 # Of nobody's own, for whoever is signed in.
-SHARED = {"api/contributors", "api/channels/kinds", "api/channels/preview"}
+SHARED = {"api/contributors", "api/events", "api/channels/kinds", "api/channels/preview"}
 PUBLIC = {"api/upcoming", "api/token", "api/schema", "api/docs", "api/redoc"}
 OWNED = {
     "api/watches",
@@ -32,6 +32,10 @@ OWNED = {
     "api/deliveries",
     "api/deliveries/<int:pk>/replay",
     "api/deliveries/replay",
+    "api/explain",
+    "api/watches/replay",
+    "api/watches/<int:pk>/replay",
+    "api/webhooks/new-book",
 }
 
 

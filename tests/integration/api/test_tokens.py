@@ -46,7 +46,7 @@ def test_a_password_gets_a_token_that_opens_the_door(alice: User, anybody: APICl
     answer = ask(anybody, "Alice@example.org")
     assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
     body = answer.json()
-    assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
+    assert (body["token_type"], body["scope"], body["expires_in"]) == ("Bearer", "write", 900)
     assert statuses(body["access"]) == [200, 200]
 
 
@@ -235,6 +235,9 @@ FORGERIES: dict[str, Forgery] = {
     "without a beginning": lambda user: signed(claims_of(user, iat=None)),
     "without a password mark": lambda user: signed(claims_of(user, pwd=None)),
     "with another password mark": lambda user: signed(claims_of(user, pwd="0" * 16)),
+    "without a scope": lambda user: signed(claims_of(user, scope=None)),
+    "of another scope": lambda user: signed(claims_of(user, scope="everything")),
+    "of an odd scope": lambda user: signed(claims_of(user, scope=["write"])),
     "with an odd end": lambda user: signed(claims_of(user, exp="tomorrow")),
     "empty": lambda user: "",
     "not ASCII": lambda user: "é.é.é",

@@ -1,0 +1,104 @@
+"""What the pages show of the API is what it answers, but for moments, days and numbers."""
+
+import datetime as dt
+import json
+import re
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from catalog.services import publish_events
+from notifications.models import SHARDS
+from notifications.telling import tell
+from stalkerr import clock
+from tests.factories import make_audiobook, make_channel, make_watch
+from tests.integration.api.conftest import ClientOf
+from tests.sinks import HttpSink
+from tests.unit.test_docs import blocks_of
+
+HOUR = dt.timedelta(hours=1)
+VARYING = {  # by how it is spelt, or by its name
+    r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)": "MOMENT",
+    r"\d{4}-\d\d-\d\d": "DAY",
+    r"\d{4}-\d\d": "MONTH",
+    r"whsec_[\w+/=]+": "SECRET",
+    r"eyJ\S+": "TOKEN",
+}
+NUMBERS = {"id", "channel"}
+
+
+def examples(page: str) -> list[tuple[str, dict[str, Any]]]:
+    """Each request of a page with what it is said to be answered."""
+    blocks = [block for block in blocks_of(f"docs/howto/{page}.md") if block[0] in ("sh", "json")]
+    return [
+        (text, json.loads(blocks[place + 1][1]))
+        for place, (language, text) in enumerate(blocks)
+        if language == "sh"
+    ]
+
+
+def ask(client: APIClient, block: str) -> Any:
+    (path,) = re.findall(r"http://127\.0\.0\.1:8000([^\s\"]+)", block)
+    bodies = re.findall(r"-d '(.+)'", block)
+    answer = client.post(path, json.loads(bodies[0])) if bodies else client.get(path)
+    assert answer.status_code in (200, 202), answer.json()
+    return answer.json()
+
+
+def timeless(value: Any, name: str = "") -> Any:
+    """Without what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: timeless(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [timeless(each) for each in value]
+    if name in NUMBERS and isinstance(value, int):
+        return "NUMBER"
+    if isinstance(value, str):
+        value = re.sub(r"\(watch \d+\)", "(watch N)", value)
+        return next((word for form, word in VARYING.items() if re.fullmatch(form, value)), value)
+    return value
+
+
+def test_one_book_goes_out_as_the_page_shows(alice: User, client_of: ClientOf) -> None:
+    ((block, shown),) = examples("send-one-book")
+    received = json.loads(blocks_of("docs/howto/send-one-book.md")[2][1])
+    with HttpSink() as sink:
+        answer = ask(client_of(alice), block.replace("https://receiver.example", sink.url))
+        tell(kind="webhook", shard=answer["channel"] % SHARDS, clock=clock.now)
+        (request,) = sink.requests
+    assert timeless(answer) == timeless(shown)
+    assert timeless(request.json()) == timeless(received)
+
+
+@pytest.mark.django_db
+def test_all_news_is_read_as_the_page_shows(now: dt.datetime) -> None:
+    (signing_in, token), (reading, shown) = examples("read-all-news")
+    (who,) = re.findall(r"-d '(.+)'", signing_in)
+    facts = {name: json.loads(who)[name] for name in ("email", "password")}
+    User.objects.create_user(**facts)
+    make_audiobook(now=now, title="Glass Tide", asin="B0GLASS001")
+    publish_events()
+    client = APIClient()
+    answer = ask(client, signing_in)
+    assert timeless(answer) == timeless(token)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['access']}")
+    assert timeless(ask(client, reading)) == timeless(shown)
+
+
+def test_why_and_what_would_have_been_are_answered_as_the_page_shows(
+    alice: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    (asking, why), (trying, would) = examples("why-did-i-not-hear-of-it")
+    make_channel(alice)
+    make_watch(alice, now=now - 2 * HOUR)
+    for code in ("us", "uk"):
+        make_audiobook(now=now - HOUR, title="Sand", asin="B0GLASS002", marketplace=code)
+    title = "Glass Tide (Part 1 of 2)"
+    make_audiobook(now=now - HOUR, title=title, asin="B0GLASS001")
+    publish_events()
+    answer = ask(client_of(alice), asking)
+    del answer["ways"]
+    assert timeless(answer) == timeless(why)
+    assert timeless(ask(client_of(alice), trying)) == timeless(would)
