@@ -159,8 +159,9 @@ def test_a_message_for_a_channel_that_was_switched_off_meanwhile_is_held(
     confirm(channel)
     now = clock.now()
     make_delivery(channel, event_of(make_audiobook(now=now)), now=now)
-    compose_due(kind="email", groups=50, limit=1, now=now, lease=-MINUTE)
-    services.disable_channel(channel=channel, reason="-", now=now)
+    (news,) = compose_due(kind="email", groups=50, limit=1, now=now, lease=MINUTE)
+    put_back(waits={news: dt.timedelta()}, now=now)
+    Channel.objects.update(disabled_at=now)  # and what is due is about to be held
     send()
     assert (Message.objects.get().state, mailbox.mails) == ("held", [])
 
