@@ -11,7 +11,6 @@ from django.db import transaction
 
 from catalog.marketplaces import MARKETPLACES, store_date
 from stalkerr import sql
-from stalkerr.locks import lock
 
 DAYS_MAX: Final = 60
 HOUR: Final = 8
@@ -46,12 +45,11 @@ def _remind(marketplace: str, days: list[int], now: dt.datetime) -> list[int]:
         "zone": str(MARKETPLACES[marketplace].zone),
     }
     with transaction.atomic():
-        lock("reminders", marketplace)
         ids = [audiobook_id for (audiobook_id,) in sql.rows(_DUE_IDS, parameters)]
         if not ids:
             return []
-        # In the order of whoever records a page. Its own statement: the next one sees what a page
-        # stored while we waited for it.
+        # In the order of whoever records a page. Its own statement: the next one sees what a page,
+        # or another of us, stored while we waited for it.
         sql.rows("SELECT FROM audiobooks WHERE id = ANY(%s) ORDER BY asin FOR NO KEY UPDATE", [ids])
         rows = sql.rows(_WRITE, parameters | {"ids": ids})
     return [event_id for (event_id,) in rows]
