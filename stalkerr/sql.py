@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import psycopg
@@ -25,9 +25,18 @@ def prepared(statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...
     on the values, as with the fan-out.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters or None, prepare=True)
+    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    raw: Any = _Preparing(connection.connection)
+    with make(raw) as cursor:
+        cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+class _Preparing(psycopg.Cursor[Any]):
+    """Django's own cursors put values into the text, so that nothing could be prepared."""
+
+    def execute(self, query: Any, params: Any = None, **_: Any) -> Self:
+        return super().execute(query, params, prepare=True)
 
 
 def count(statement: str, parameters: Parameters = ()) -> int:
