@@ -42,7 +42,7 @@ NO_CLAIM_AFTER = 20.0
 NO_SEND_AFTER = 25.0
 # Claims run ahead by what is sent in so many seconds: a claim costs the same for many as for few, and
 # a message that was claimed and not sent is only late when its process dies.
-AHEAD = 0.3
+AHEAD = 0.5
 MOST_AHEAD = 1000
 RETRIES_EVERY = 0.5  # how often a busy sender looks for what is to be tried again
 LONGEST_WAIT = 5.0  # for a turn; beyond it a message is given back
