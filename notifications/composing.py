@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from notifications.destinations import IS_SPARED, ROOM, lock_rooms
+from notifications.destinations import IS_SPARED, MOST, lock_rooms
 from notifications.models import Timing
 from notifications.sending import PER_DESTINATION, Claimed, shards_of
 from notifications.timing import Wish, digest_at, last_digest, next_digest
@@ -65,13 +65,15 @@ def compose_due(
     now: dt.datetime,
     lease: dt.timedelta,
     shard: int | None = None,
+    quiet: Mapping[int, dt.datetime] | None = None,
 ) -> list[Claimed]:
     """Freeze what is pending into at most `limit` messages, claimed by the caller.
 
     Two composers could split a group: hence the lock. A digest of more messages than the limit
-    leaves the rest of them due.
+    leaves the rest of them due. `quiet`: wishes.quiet_ends, where the caller has read it.
     """
-    batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard), quiet_ends(now))
+    quiet = quiet_ends(now) if quiet is None else quiet
+    batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard), quiet)
     with transaction.atomic():
         lock_each(*(("compose", kind, each) for each in batch.shards))
         drafts = _digests(batch)
@@ -101,10 +103,10 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
         "last": batch.shards[-1],
         "channels": limit,
     }
-    chosen = sql.rows(_CHOSEN, parameters)
+    chosen = sql.prepared(_CHOSEN, parameters)
     if not chosen:
         return []
-    rows = sql.rows(
+    rows = sql.prepared(
         _PENDING,
         batch.parameters
         | {
@@ -121,30 +123,35 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
 # A loose scan: from one waiting channel to the next, however much waits in each. The LATERAL keeps
 # it from going on when enough are found.
 _CHOSEN = f"""
-WITH RECURSIVE waiting AS (
-    (SELECT shard, channel_id FROM deliveries
+WITH RECURSIVE full_up AS MATERIALIZED (  -- counted once, not for every channel
+    SELECT t.id FROM destinations t JOIN (
+        SELECT destination_id, count(*) AS under_way FROM messages WHERE state = 'sending'
+        GROUP BY destination_id) m ON m.destination_id = t.id
+    WHERE m.under_way >= {MOST}
+), waiting AS (
+    (SELECT shard, channel_id, due_at FROM deliveries
      WHERE state = 'pending' AND NOT in_digest AND channel_kind = %(kind)s
        AND shard BETWEEN %(first)s AND %(last)s
-     ORDER BY shard, channel_id LIMIT 1)
+     ORDER BY shard, channel_id, due_at LIMIT 1)
     UNION ALL
-    SELECT next.shard, next.channel_id FROM waiting w CROSS JOIN LATERAL (
-        SELECT d.shard, d.channel_id FROM deliveries d
+    SELECT next.shard, next.channel_id, next.due_at FROM waiting w CROSS JOIN LATERAL (
+        SELECT d.shard, d.channel_id, d.due_at FROM deliveries d
         WHERE d.state = 'pending' AND NOT d.in_digest AND d.channel_kind = %(kind)s
           AND d.shard BETWEEN %(first)s AND %(last)s
           AND (d.shard, d.channel_id) > (w.shard, w.channel_id)
-        ORDER BY d.shard, d.channel_id LIMIT 1) next
+        ORDER BY d.shard, d.channel_id, d.due_at LIMIT 1) next
 )
 SELECT w.channel_id, c.destination_id, c.is_open FROM waiting w CROSS JOIN LATERAL (
     SELECT c.destination_id, c.unconfirmed_since IS NULL AS is_open
     FROM channels c JOIN destinations t ON t.id = c.destination_id
-    WHERE c.id = w.channel_id AND c.disabled_at IS NULL
+    WHERE c.id = w.channel_id AND w.due_at <= %(now)s AND c.disabled_at IS NULL
       -- what was promised since its quiet hours were looked at
       AND coalesce(c.timing_id <> ALL(%(quiet)s::bigint[]), true)
-      AND {ROOM} > 0
-      AND EXISTS (SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
-                  AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
-                  AND d.due_at <= %(now)s
-                  AND (c.unconfirmed_since IS NULL OR d.notice_id IS NOT NULL))
+      AND NOT {IS_SPARED} AND t.id NOT IN (SELECT id FROM full_up)
+      AND (c.unconfirmed_since IS NULL OR EXISTS (
+          SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
+          AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
+          AND d.due_at <= %(now)s AND d.notice_id IS NOT NULL))
     OFFSET 0) c
 LIMIT %(channels)s
 """  # noqa: S608 (numbers of ours)
@@ -178,7 +185,7 @@ def _grouped(
 # -- digests -----------------------------------------------------------------------------------
 def _digests(batch: Batch) -> list[Draft]:
     """The digests that are due; what came too late for its channel's waits for the next one."""
-    due = sql.rows(_DIGESTS_DUE, batch.parameters)
+    due = sql.prepared(_DIGESTS_DUE, batch.parameters)
     if not due:
         return []
     wishes = {
@@ -266,11 +273,10 @@ WHERE d.id = late.id AND d.state = 'pending'
 
 
 # -- quiet hours -------------------------------------------------------------------------------
-def put_off_quiet(*, kind: str, now: dt.datetime, shard: int | None = None) -> None:
-    """What is due while its channel's quiet hours hold is due when they end."""
-    quiet = quiet_ends(now)
-    if not quiet:
-        return
+def put_off_quiet(
+    *, kind: str, now: dt.datetime, quiet: Mapping[int, dt.datetime], shard: int | None = None
+) -> None:
+    """What is due while its channel's quiet hours hold (wishes.quiet_ends) is due when they end."""
     rows = [{"timing_id": timing_id, "ends_at": end} for timing_id, end in quiet.items()]
     parameters = {
         "kind": kind,
@@ -324,7 +330,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
         }
         for draft in drafts
     ]
-    found = sql.rows(_INSERT, batch.parameters | {"drafts": sql.as_json(rows)})
+    found = sql.prepared(_INSERT, batch.parameters | {"drafts": sql.as_json(rows)})
     drafted = {draft.wire_id: draft for draft in drafts if draft.is_ours}
     return [
         Claimed(

@@ -20,7 +20,7 @@ def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
 
     The number of statements does not depend on the number of messages.
     """
-    rows = sql.rows(_DELIVERIES, [list(message_ids)])
+    rows = sql.prepared(_DELIVERIES, [list(message_ids)])
     news = release_contents({event_id for _, event_id, *_ in rows if event_id})
     watches = _names({watch for *_, watch_ids in rows for watch in watch_ids})
     contents: defaultdict[int, list[Content]] = defaultdict(list)
@@ -85,7 +85,7 @@ def release_contents(event_ids: Collection[int]) -> dict[int, Content]:
     """Events with their audiobooks, in the words the store used; without a reason."""
     if not event_ids:
         return {}
-    rows = sql.rows(_EVENTS, [list(event_ids)])
+    rows = sql.prepared(_EVENTS, [list(event_ids)])
     return {event_id: _release(*facts) for event_id, *facts in rows}
 
 

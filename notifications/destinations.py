@@ -14,7 +14,7 @@ from notifications.models.channel import RETRY_CREDIT
 from stalkerr import sql
 
 AT_ONCE = 32  # claimed for one destination at a time, over all workers
-PROVEN_AT_ONCE = 512  # for one that has answered lately
+PROVEN_AT_ONCE = 1000  # for one that has answered lately
 PROVEN_FOR = dt.timedelta(minutes=5)
 BREAKER_AFTER = 5
 BREAKER_FIRST = dt.timedelta(minutes=1)
@@ -25,11 +25,11 @@ CREDIT_OF_SUCCESS = 0.1
 # -- what a statement asks of a destination `t` at `now` ----------------------------------------
 IS_SPARED = "coalesce(t.open_until > %(now)s, false)"
 _UNDER_WAY = "FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'"
-# How many more messages it takes: of one in trouble, a single one finds out how things are.
-ROOM = f"""(CASE WHEN {IS_SPARED} THEN 0 WHEN t.failures >= {BREAKER_AFTER} THEN 1
+# How many messages it takes at a time: of one in trouble, a single one finds out how things are.
+MOST = f"""CASE WHEN {IS_SPARED} THEN 0 WHEN t.failures >= {BREAKER_AFTER} THEN 1
     WHEN t.failures = 0 AND t.answered_at > %(now)s - interval '{PROVEN_FOR.total_seconds()} seconds'
-    THEN {PROVEN_AT_ONCE} ELSE {AT_ONCE} END
-    - (SELECT count(*) {_UNDER_WAY}))"""
+    THEN {PROVEN_AT_ONCE} ELSE {AT_ONCE} END"""
+ROOM = f"({MOST} - (SELECT count(*) {_UNDER_WAY}))"
 _CREDIT = f"""least({RETRY_CREDIT}, t.retry_credit + coalesce(
     extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})"""
 # How many more retries it may cost: those under way may all fail.
@@ -55,7 +55,7 @@ def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
     if not parameters["ids"]:
         return {}
     sql.rows(_LOCK, parameters)
-    rows = sql.rows(_ROOMS, parameters)
+    rows = sql.prepared(_ROOMS, parameters)
     return {
         destination_id: Room(max(0, messages), max(0, min(messages, int(retries))))
         for destination_id, messages, retries in rows

@@ -60,14 +60,14 @@ def claim_due(
         "destinations": _DESTINATIONS,
     }
     with transaction.atomic():
-        sql.rows(_LET_GO, parameters)
-        due = [destination_id for (destination_id,) in sql.rows(_DUE, parameters)]
+        sql.prepared(_LET_GO, parameters)
+        due = [destination_id for (destination_id,) in sql.prepared(_DUE, parameters)]
         most = PER_DESTINATION if len(due) > 1 else limit
         rooms = [
             {"destination_id": destination_id, "room": min(room.retries, most)}
             for destination_id, room in lock_rooms(due, now=now).items()
         ]
-        rows = sql.rows(_CLAIM, parameters | {"rooms": sql.as_json(rooms)}) if rooms else []
+        rows = sql.prepared(_CLAIM, parameters | {"rooms": sql.as_json(rooms)}) if rooms else []
     return [Claimed(*row) for row in rows]
 
 

@@ -43,7 +43,7 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
     refused = [each for each in settled if each.decision.disable_channel]
     with transaction.atomic() if refused else nullcontext():  # one statement needs none
         results = sql.as_json([_result(each) for each in settled])
-        found = sql.rows(_SETTLE, {"results": results, "now": now})
+        found = sql.prepared(_SETTLE, {"results": results, "now": now})
         kept = {message_id for (message_id,) in found}
         _disable_refused([each for each in refused if each.message.id in kept], now)
     return kept

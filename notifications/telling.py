@@ -8,7 +8,6 @@ finished while the last one committed. Slow traffic is settled at once, fast tra
 import asyncio
 import datetime as dt
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +32,7 @@ from notifications.sending import Claimed, claim_due
 from notifications.settling import Settled, put_back, settle
 from notifications.templates import render
 from notifications.turns import take_turns
+from notifications.wishes import quiet_ends
 from stalkerr import crypto
 from stalkerr.crypto import UnreadableSecretError
 from stalkerr.outbound import Client
@@ -40,13 +40,14 @@ from stalkerr.outbound import Client
 # Seconds; a send takes 15 at most: the soft limit is 40, the lease lasts 60.
 NO_CLAIM_AFTER = 20.0
 NO_SEND_AFTER = 25.0
-# Claimed at a time, in sends in flight: a claim costs the same for many as for few, and a message
-# that was claimed and not sent is only late when its process dies.
-AHEAD = 16
+# Claims run ahead by what is sent in so many seconds: a claim costs the same for many as for few, and
+# a message that was claimed and not sent is only late when its process dies.
+AHEAD = 0.5
+MOST_AHEAD = 1000
+RETRIES_EVERY = 0.5  # how often a busy sender looks for what is to be tried again
 LONGEST_WAIT = 5.0  # for a turn; beyond it a message is given back
 SETTLE_AT_ONCE = 200
 SETTLE_TRIES = 5
-SWITCH_INTERVAL = 0.0005
 
 _log = structlog.get_logger(__name__)
 Clock = Callable[[], dt.datetime]
@@ -60,37 +61,62 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
     """
     work = Work(registry.get(kind), shard, clock)
     lane = Lane(work.channel, _client(), slots=settings.TELL_IN_FLIGHT, seconds=NO_SEND_AFTER)
-    end = time.monotonic() + NO_CLAIM_AFTER
     claimed, more = 0, True
     try:
         while True:
-            room = AHEAD * settings.TELL_IN_FLIGHT - claimed
-            if more and time.monotonic() < end and room >= claimed:
+            room = work.ahead() - claimed
+            if more and time.monotonic() - work.begun < NO_CLAIM_AFTER and room >= claimed:
                 started, more = _start_next(work, lane, room)
                 claimed += started
             if not claimed:
                 return more
-            claimed -= _write_down(lane, clock)
+            claimed -= _write_down(work, lane)
     except Exception:
         # What is on the wire is heard: unless it is settled, it would be sent again.
         _loop().call_soon_threadsafe(lane.close)
         while claimed:
-            claimed -= _write_down(lane, clock)
+            claimed -= _write_down(work, lane)
         raise
 
 
-@dataclass(frozen=True, slots=True)
 class Work:
-    """What one call of `tell` is about."""
+    """What one call of `tell` is about, and how it gets on."""
 
-    channel: Channel[Any]
-    shard: int | None
-    clock: Clock
+    def __init__(self, channel: Channel[Any], shard: int | None, clock: Clock) -> None:
+        self.channel = channel
+        self.shard = shard
+        self.begun = time.monotonic()
+        self.done = 0  # messages written down
+        self._clock = clock
+        self._read_at = 0.0
+        self._retries_at = 0.0
+
+    def read_clock(self) -> dt.datetime:
+        """The database's clock, asked."""
+        self._read, self._read_at = self._clock(), time.monotonic()
+        return self._read
+
+    def now(self) -> dt.datetime:
+        """The database's clock, as it must have gone on since it was asked."""
+        return self._read + dt.timedelta(seconds=time.monotonic() - self._read_at)
+
+    def ahead(self) -> int:
+        """How many messages to have claimed: what this call sends in AHEAD seconds."""
+        rate = self.done / max(time.monotonic() - self.begun, 0.001)
+        slots: int = settings.TELL_IN_FLIGHT
+        return max(slots, min(int(rate * AHEAD), MOST_AHEAD))
+
+    def looks_for_retries(self) -> bool:
+        """Whether it is time to; not before every batch of a busy sender."""
+        if time.monotonic() - self._retries_at < RETRIES_EVERY:
+            return False
+        self._retries_at = time.monotonic()
+        return True
 
 
 def _start_next(work: Work, lane: Lane, limit: int) -> tuple[int, bool]:
     """Claim and send; returns how many were sent off, and whether there was anything at all."""
-    now = work.clock()
+    now = work.read_clock()
     claimed = _claim(work, limit, now)
     if not claimed:
         return 0, False
@@ -101,19 +127,17 @@ def _start_next(work: Work, lane: Lane, limit: int) -> tuple[int, bool]:
 
 
 def _claim(work: Work, limit: int, now: dt.datetime) -> list[Claimed]:
-    kind, lease = work.channel.kind, settings.TELL_LEASE
-    put_off_quiet(kind=kind, now=now, shard=work.shard)
-    claimed = claim_due(kind=kind, limit=limit, now=now, lease=lease, shard=work.shard)
+    kind, lease, claimed = work.channel.kind, settings.TELL_LEASE, list[Claimed]()
+    if quiet := quiet_ends(now):
+        put_off_quiet(kind=kind, now=now, quiet=quiet, shard=work.shard)
+    due: Any = {"kind": kind, "now": now, "lease": lease, "shard": work.shard}
+    looked = work.looks_for_retries()
+    if looked:
+        claimed += claim_due(limit=limit, **due)
     if len(claimed) < limit:
-        claimed += compose_due(
-            kind=kind,
-            groups=work.channel.groups,
-            limit=limit - len(claimed),
-            now=now,
-            lease=lease,
-            shard=work.shard,
-        )
-    return claimed
+        groups, left = work.channel.groups, limit - len(claimed)
+        claimed += compose_due(groups=groups, limit=left, quiet=quiet, **due)
+    return claimed if claimed or looked else claim_due(limit=limit, **due)
 
 
 def _jobs(channel: Channel[Any], claimed: Sequence[Claimed]) -> list[Job]:
@@ -232,23 +256,24 @@ def _drain(finished: Finished) -> list[Settled | Returned]:
     return batch
 
 
-def _write_down(lane: Lane, clock: Clock) -> int:
+def _write_down(work: Work, lane: Lane) -> int:
     """Settle what has finished, give back what was not sent; returns how many of both."""
     batch = _drain(lane.finished)
-    _settle([each for each in batch if isinstance(each, Settled)], clock)
+    _settle([each for each in batch if isinstance(each, Settled)], work.now())
     if returned := {each.message: each.wait for each in batch if isinstance(each, Returned)}:
-        put_back(waits=returned, now=clock())
+        put_back(waits=returned, now=work.now())
     _loop().call_soon_threadsafe(lane.settled, len(batch))
+    work.done += len(batch)
     return len(batch)
 
 
-def _settle(batch: Sequence[Settled], clock: Clock) -> None:
+def _settle(batch: Sequence[Settled], now: dt.datetime) -> None:
     """Settle, and settle again where the database was away for a moment: the news is out."""
     if not batch:
         return
     for tries_left in reversed(range(SETTLE_TRIES)):
         try:
-            kept = settle(settled=batch, now=clock())
+            kept = settle(settled=batch, now=now)
             break
         except OperationalError:
             if not tries_left:
@@ -269,8 +294,6 @@ def _loop() -> asyncio.AbstractEventLoop:
 @cache
 def _loop_of(_pid: int) -> asyncio.AbstractEventLoop:
     """This process's event loop, running in a thread of its own."""
-    # Two busy threads: at the usual 5 ms each answer of the database would wait that long.
-    sys.setswitchinterval(SWITCH_INTERVAL)
     loop = uvloop.new_event_loop()
     threading.Thread(target=loop.run_forever, name="network", daemon=True).start()
     return loop

@@ -20,7 +20,7 @@ from notifications.services import PROMISES
 from notifications.settling import put_back
 from notifications.telling import tell
 from notifications.timing import Wish
-from notifications.wishes import set_wish
+from notifications.wishes import quiet_ends, set_wish
 from stalkerr import clock
 from stalkerr.locks import lock
 from tests.concurrency import Paused, start_and_see_it_wait
@@ -107,7 +107,7 @@ def test_the_request_comes_in_quiet_hours_too(alice: User) -> None:
     for each in (channel, other):
         wish = Wish("UTC", quiet_from=before, quiet_until=after)
         set_wish(channel=each, wish=wish, now=now)
-    put_off_quiet(kind="email", now=now)
+    put_off_quiet(kind="email", now=now, quiet=quiet_ends(now))
     news.refresh_from_db()
     assert news.due_at > now
     assert Delivery.objects.get(channel=channel).due_at <= now
@@ -159,8 +159,9 @@ def test_a_message_for_a_channel_that_was_switched_off_meanwhile_is_held(
     confirm(channel)
     now = clock.now()
     make_delivery(channel, event_of(make_audiobook(now=now)), now=now)
-    compose_due(kind="email", groups=50, limit=1, now=now, lease=-MINUTE)
-    services.disable_channel(channel=channel, reason="-", now=now)
+    (news,) = compose_due(kind="email", groups=50, limit=1, now=now, lease=MINUTE)
+    put_back(waits={news: dt.timedelta()}, now=now)
+    Channel.objects.update(disabled_at=now)  # and what is due is about to be held
     send()
     assert (Message.objects.get().state, mailbox.mails) == ("held", [])
 

@@ -19,7 +19,7 @@ from notifications.retry import Decision
 from notifications.sending import Claimed, claim_due
 from notifications.settling import Settled, settle
 from notifications.timing import Wish
-from notifications.wishes import follow_zones, set_wish
+from notifications.wishes import follow_zones, quiet_ends, set_wish
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
@@ -353,7 +353,7 @@ def test_a_digest_that_failed_waits_for_the_end_of_quiet_hours(channel: Channel)
     again = Decision(state="due", tries=1, ambiguous=0, refused_at=None, next_attempt_at=at(2, 23))
     outcome = Outcome(verdict=Verdict.NOT_ACCEPTED, status=502)
     settle(settled=[Settled(digest, outcome, again, at(2, 21), MINUTE)], now=at(2, 21))
-    put_off_quiet(kind="webhook", now=at(2, 23))
+    put_off_quiet(kind="webhook", now=at(2, 23), quiet=quiet_ends(at(2, 23)))
     assert claim(at(2, 23)) == []
     assert Message.objects.get().next_attempt_at == at(3, 7)
     assert sending.due_shards(now=at(2, 23)) == []

@@ -15,7 +15,7 @@ from notifications.retry import Decision
 from notifications.sending import Claimed
 from notifications.settling import Settled, settle
 from notifications.timing import Wish
-from notifications.wishes import set_wish
+from notifications.wishes import quiet_ends, set_wish
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
 from tests.promises import fan_out
@@ -44,7 +44,7 @@ def promise(channel: Channel, now: dt.datetime) -> Delivery:
 
 def tell(now: dt.datetime) -> list[Claimed]:
     """What a sender would send now."""
-    put_off_quiet(kind="webhook", now=now)
+    put_off_quiet(kind="webhook", now=now, quiet=quiet_ends(now))
     claimed = sending.claim_due(kind="webhook", limit=100, now=now, lease=LEASE)
     return claimed + compose(now)
 
@@ -84,7 +84,7 @@ def test_each_owners_night_is_their_own(channel: Channel) -> None:
 
 def test_news_that_commits_after_the_look_at_quiet_hours_waits_as_well(channel: Channel) -> None:
     """Proves the guard `quiet` of composing: what is promised in between would ring in the night."""
-    put_off_quiet(kind="webhook", now=MIDNIGHT)
+    put_off_quiet(kind="webhook", now=MIDNIGHT, quiet=quiet_ends(MIDNIGHT))
     promise(channel, MIDNIGHT)
     assert compose(MIDNIGHT) == []
     assert len(tell(MORNING)) == 1
@@ -124,7 +124,7 @@ def test_what_is_being_composed_is_not_put_off(channel: Channel) -> None:
     promise(channel, EVENING)
     assert len(tell(EVENING)) == 1
     before = Message.objects.get()
-    put_off_quiet(kind="webhook", now=MIDNIGHT)
+    put_off_quiet(kind="webhook", now=MIDNIGHT, quiet=quiet_ends(MIDNIGHT))
     assert Message.objects.get().lease_expires_at == before.lease_expires_at
 
 
