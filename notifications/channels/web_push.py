@@ -18,7 +18,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
-from py_vapid import Vapid02
+from py_vapid import Vapid02, VapidException
 from pywebpush import WebPusher
 from yarl import URL
 
@@ -88,10 +88,15 @@ class WebPush(Channel[Config]):
     ) -> Outcome:
         if not settings.VAPID_KEY:
             return Outcome(verdict=Verdict.NOT_ACCEPTED, detail="This server has no VAPID_KEY.")
+        try:
+            headers = _headers(envelope, config, now)
+        except VapidException:  # an address that no push service has
+            words = "This address can't be signed for."
+            return Outcome(verdict=Verdict.NOT_ACCEPTED, detail=words, refusal=True)
         outcome, _ = await ask(
             client,
             config.endpoint,
-            headers=_headers(envelope, config, now),
+            headers=headers,
             body=_encrypted(_payload(envelope), config),
             now=now,
             gone={HTTPStatus.NOT_FOUND, HTTPStatus.GONE},
