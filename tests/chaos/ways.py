@@ -121,7 +121,9 @@ def _lures(canary: RawSink, tries: int) -> list[str]:
 def _typed(kind: Kind, urls: Iterable[str]) -> Iterator[str]:
     """The texts that could be saved."""
     with override_settings(OUTBOUND_ALLOW=[]):
-        for url in urls:
+        for url in filter(
+            str.strip, urls
+        ):  # nothing at all is the provider's own, where there is one
             with suppress(ConfigError):
                 kind.channel.parse_config(kind.typed(url))
                 yield f"{kind.channel.kind} takes {url}"
