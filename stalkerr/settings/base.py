@@ -98,8 +98,9 @@ DATABASES = {
                 "max_size": env.int("DATABASE_POOL_MAX", default=2),
                 "timeout": 10,
             },
-            # A generic plan for the fan-out is ten times slower than a planned one.
-            "prepare_threshold": None,
+            # Nothing is prepared by itself, however often it is asked (a generic plan for the fan-out
+            # is ten times slower than a planned one), only what stalkerr.sql.prepared asks for.
+            "prepare_threshold": 2**31,
             "application_name": "stalkerr",
         },
     }
