@@ -1,8 +1,7 @@
 """The network's side of telling: so many sends at once, fairly among destinations.
 
-All of it runs on the event loop's thread, but for what says otherwise. What a kill can double is
-what is in flight, at most `slots`, and the results that are not settled yet, at most UNSETTLED
-times as many: beyond that no send begins.
+All of it runs on the event loop's thread, but for what says otherwise. A slot is taken by a send and
+freed when its result is settled: what a kill can double is never more than the slots.
 """
 
 import asyncio
@@ -26,7 +25,6 @@ from notifications.sending import Claimed
 from notifications.settling import Settled
 from stalkerr.outbound import Client
 
-UNSETTLED = 4
 UNPROVEN = 4  # a destination that has not answered yet gets this part of the slots
 SPARED_FOR = dt.timedelta(seconds=5)
 
@@ -110,8 +108,7 @@ class Lane:
         self._running[job.destination_id] += 1
 
     def _has_room(self) -> bool:
-        is_behind = self._unsettled >= UNSETTLED * self._slots
-        return self._in_flight < self._slots and not is_behind
+        return self._in_flight + self._unsettled < self._slots
 
     def _next(self) -> Job | None:
         """The next job of the destination that has waited longest and has a share left."""
