@@ -123,10 +123,10 @@ WHERE NOT h.muted
 
 # How many candidates a piece of news has over all keys, counted to `rows`, and the user of the
 # last of these: each key's scan stops there.
-_CANDIDATES = f"""
-WITH {NEWS}
+_CANDIDATES = """
 SELECT n.event_id, c.candidates, c.through
-FROM news n CROSS JOIN LATERAL (
+FROM jsonb_to_recordset(%(news)s) AS n(event_id bigint, keys text[], after bigint)
+CROSS JOIN LATERAL (
     SELECT count(*) AS candidates, max(user_id) FILTER (WHERE place = %(rows)s) AS through
     FROM (SELECT u.user_id, row_number() OVER (ORDER BY u.user_id) AS place
           FROM unnest(n.keys) AS k(key)
@@ -135,7 +135,7 @@ FROM news n CROSS JOIN LATERAL (
               WHERE wk.key = k.key COLLATE "C" AND wk.user_id > n.after
               ORDER BY wk.user_id LIMIT %(rows)s) u
           LIMIT %(rows)s) numbered) c
-"""  # noqa: S608 (no value comes from outside)
+"""
 
 Digests = Mapping[int, dt.datetime]  # by Timing: when its channels' next digest is due
 
@@ -179,7 +179,11 @@ def chunked(ranges: Sequence[Range], *, rows: int) -> list[Range]:
 
     The first alone may have more than that: it is cut at the `rows`-th candidate's user.
     """
-    found = sql.rows(_CANDIDATES, {**asked(ranges), "rows": rows})
+    news = [
+        {**{name: each.match.facts[name] for name in ("event_id", "keys")}, "after": each.after}
+        for each in ranges
+    ]
+    found = sql.rows(_CANDIDATES, {"news": sql.as_json(news), "rows": rows})
     counted = {event_id: (candidates, through) for event_id, candidates, through in found}
     taken: list[Range] = []
     left = rows
@@ -218,8 +222,17 @@ def digest_rows(digests: Digests) -> str:
     return sql.as_json(rows)
 
 
+# All of an event and its audiobook that `matcher` reads.
+FIELDS = (
+    *("kind", "revision", "seen_at", "days_before", "old_date", "new_date", "fanned_through"),
+    *("audiobook__work", "audiobook__marketplace", "audiobook__release_date"),
+    *("audiobook__first_seen_at", "audiobook__language", "audiobook__traits"),
+    *("audiobook__match_keys", "audiobook__folded"),
+)
+
+
 def matcher(event: ReleaseEvent) -> Matcher:
-    """`event` with its audiobook loaded."""
+    """`event` with its audiobook loaded (FIELDS)."""
     audiobook = event.audiobook
     return Matcher(
         {

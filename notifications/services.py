@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from catalog.models import ReleaseEvent, Watch
-from notifications.matching import ALL_USERS, Range, Want, chunked, matcher, promise
+from notifications.matching import ALL_USERS, FIELDS, Range, Want, chunked, matcher, promise
 from notifications.models import Channel, Delivery, Message, Refan, Told
 from notifications.wishes import next_digests
 from stalkerr import sql
@@ -45,7 +45,7 @@ def fan_out_due(*, now: dt.datetime, limit: int, chunk: int) -> int:
                 )
             )
             .filter(older=False)
-            .defer("audiobook__metadata", "audiobook__search_vector", "audiobook__summary")[:limit]
+            .only(*FIELDS)[:limit]
         )
         return _promise_each(events, now=now, chunk=chunk) if events else 0
 
