@@ -100,11 +100,11 @@ SELECT h.event_id, n.seen_at, h.user_id, h.channel_id, c.kind, array_agg(DISTINC
        greatest(min(h.due_at), g.due_at), g.due_at IS NOT NULL, %(now)s
 FROM heard h
 JOIN news n ON n.event_id = h.event_id
-JOIN remembered r ON r.event_id = h.event_id AND r.channel_id = h.channel_id
-     AND (r.audiobook_id IS NOT NULL) = h.per_edition
 JOIN channels c ON c.id = h.channel_id
 LEFT JOIN {DIGESTS} ON g.timing_id = c.timing_id
-WHERE NOT h.muted
+-- Looked up in a hash, by the coalesce: a join would be planned for a few rows, row by row with each.
+WHERE NOT h.muted AND coalesce((h.event_id, h.channel_id, h.per_edition) IN (
+    SELECT event_id, channel_id, audiobook_id IS NOT NULL FROM remembered), false)
 GROUP BY h.event_id, n.seen_at, h.channel_id, h.user_id, c.kind, c.disabled_at,
          c.unconfirmed_since, g.due_at
 ON CONFLICT (event_id, channel_id, source_at) DO UPDATE

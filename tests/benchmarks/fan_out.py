@@ -28,9 +28,9 @@ WITH remembered AS (
     SELECT %(work_id)s, c.id, 'announced', '', %(event_id)s, now() FROM channels c
     ON CONFLICT DO NOTHING RETURNING channel_id
 )
-INSERT INTO deliveries (event_id, user_id, channel_id, channel_kind, watch_ids, state, due_at,
-                        created_at)
-SELECT %(event_id)s, c.user_id, c.id, c.kind, '{}', 'pending', now(), now()
+INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, watch_ids, state,
+                        due_at, created_at)
+SELECT %(event_id)s, %(seen_at)s, c.user_id, c.id, c.kind, '{}', 'pending', now(), now()
 FROM remembered r JOIN channels c ON c.id = r.channel_id ON CONFLICT DO NOTHING
 """
 # Who follows, in the fewest words that a loop over rows would ask in.
@@ -69,6 +69,7 @@ def measure() -> dict[str, Any]:
 def round_of(work: Callable[[ReleaseEvent], None], followers: int) -> float:
     """Seconds a follower, from empty tables to all rows written."""
     sql.rows("TRUNCATE told, deliveries")
+    ReleaseEvent.objects.unprocessed().update(fanned_out_at=clock.now())  # of the other ways
     event = event_of(make_audiobook(now=clock.now()))
     taken = seconds(lambda: work(event))
     written = (Told.objects.count(), Delivery.objects.count())
@@ -84,7 +85,10 @@ def fan_out(event: ReleaseEvent) -> None:
 
 
 def fan_out_bare(event: ReleaseEvent) -> None:
-    sql.rows(_FLOOR, {"event_id": event.id, "work_id": event.audiobook.work_id})
+    sql.rows(
+        _FLOOR,
+        {"event_id": event.id, "work_id": event.audiobook.work_id, "seen_at": event.seen_at},
+    )
 
 
 def fan_out_by_django(event: ReleaseEvent) -> None:
@@ -117,6 +121,7 @@ def deliveries(
     for user_id, watch_id, channel_id, kind in followers:
         yield Delivery(
             event_id=event.id,
+            source_at=event.seen_at,
             user_id=user_id,
             channel_id=channel_id,
             channel_kind=kind,
