@@ -318,19 +318,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
     """Store messages; those that are ours come back, claimed."""
     if not drafts:
         return []
-    rows = [
-        {
-            "wire_id": draft.wire_id,
-            "channel_id": draft.channel_id,
-            "destination_id": draft.destination_id,
-            "deliveries": draft.deliveries,
-            "digest_date": draft.digest_date,
-            "is_ours": draft.is_ours,
-            "due_at": draft.waits_until or batch.now,
-        }
-        for draft in drafts
-    ]
-    found = sql.prepared(_INSERT, batch.parameters | {"drafts": sql.as_json(rows)})
+    found = sql.prepared(_INSERT, batch.parameters | {"drafts": sql.as_json(drafts)})
     drafted = {draft.wire_id: draft for draft in drafts if draft.is_ours}
     return [
         Claimed(
@@ -350,7 +338,7 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
 
 
 _DRAFTS = """jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
-    destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean, due_at timestamptz)"""
+    destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean, waits_until timestamptz)"""
 _INSERT = f"""
 WITH new AS (
     INSERT INTO messages AS m (wire_id, channel_id, channel_kind, destination_id, digest_date,
@@ -359,7 +347,7 @@ WITH new AS (
     SELECT wire_id, channel_id, %(kind)s, destination_id, digest_date,
         CASE WHEN is_ours THEN 'sending' ELSE 'due' END, CASE WHEN is_ours THEN 1 ELSE 0 END,
         CASE WHEN is_ours THEN %(until)s::timestamptz END,
-        CASE WHEN NOT is_ours THEN due_at END, 0, 0, 0, %(now)s, '', ''
+        CASE WHEN NOT is_ours THEN coalesce(waits_until, %(now)s) END, 0, 0, 0, %(now)s, '', ''
     FROM {_DRAFTS}
     RETURNING m.id, m.wire_id, m.created_at
 ), composed AS (

@@ -23,11 +23,14 @@ def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
     rows = sql.prepared(_DELIVERIES, [list(message_ids)])
     news = release_contents({event_id for _, event_id, *_ in rows if event_id})
     watches = _names({watch for *_, watch_ids in rows for watch in watch_ids})
+    said: dict[tuple[int, str], Content] = {}  # the same to many
     contents: defaultdict[int, list[Content]] = defaultdict(list)
     for message_id, event_id, book, *notice, watch_ids in rows:
         if event_id:
             why = ", ".join(watches[each] for each in watch_ids if each in watches)
-            content = because(news[event_id], why)
+            if (event_id, why) not in said:
+                said[event_id, why] = because(news[event_id], why)
+            content = said[event_id, why]
         else:
             content = posted_content(sql.parsed(book)) if book else _notice(*notice)
         contents[message_id].append(content)

@@ -25,10 +25,11 @@ CREDIT_OF_SUCCESS = 0.1
 # -- what a statement asks of a destination `t` at `now` ----------------------------------------
 IS_SPARED = "coalesce(t.open_until > %(now)s, false)"
 _UNDER_WAY = "FROM messages m WHERE m.destination_id = t.id AND m.state = 'sending'"
+_IS_PROVEN = f"""(t.failures = 0 AND coalesce(
+    t.answered_at > %(now)s - interval '{PROVEN_FOR.total_seconds()} seconds', false))"""
 # How many messages it takes at a time: of one in trouble, a single one finds out how things are.
 MOST = f"""CASE WHEN {IS_SPARED} THEN 0 WHEN t.failures >= {BREAKER_AFTER} THEN 1
-    WHEN t.failures = 0 AND t.answered_at > %(now)s - interval '{PROVEN_FOR.total_seconds()} seconds'
-    THEN {PROVEN_AT_ONCE} ELSE {AT_ONCE} END"""
+    WHEN {_IS_PROVEN} THEN {PROVEN_AT_ONCE} ELSE {AT_ONCE} END"""
 ROOM = f"({MOST} - (SELECT count(*) {_UNDER_WAY}))"
 _CREDIT = f"""least({RETRY_CREDIT}, t.retry_credit + coalesce(
     extract(epoch FROM %(now)s - t.credited_at), 0) / {CREDIT_EVERY.total_seconds()})"""
@@ -36,7 +37,9 @@ _CREDIT = f"""least({RETRY_CREDIT}, t.retry_credit + coalesce(
 RETRIES = f"""(floor({_CREDIT}) - (SELECT count(*) {_UNDER_WAY} AND m.tries > 0))"""
 
 # In one order everywhere; whoever refers to it (a new message) does not wait for us.
-_LOCK = "SELECT FROM destinations WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
+# A proven one is not locked for first tries: results of others would wait for a claim's commit.
+_LOCK = f"""SELECT FROM destinations t WHERE id = ANY(%(ids)s) AND (%(retries)s OR NOT {_IS_PROVEN})
+    ORDER BY id FOR NO KEY UPDATE"""
 # A statement of its own: what others did while we waited for the lock is counted.
 _ROOMS = f"SELECT t.id, {ROOM}, {RETRIES} FROM destinations t WHERE t.id = ANY(%(ids)s)"  # noqa: S608
 
@@ -49,9 +52,12 @@ class Room:
     retries: int
 
 
-def lock_rooms(ids: Iterable[int], *, now: dt.datetime) -> dict[int, Room]:
-    """The rooms of these destinations, which nobody else gives anything until the commit."""
-    parameters = {"ids": sorted(set(ids)), "now": now}
+def lock_rooms(ids: Iterable[int], *, now: dt.datetime, retries: bool = False) -> dict[int, Room]:
+    """The rooms of these destinations, to which nobody else gives anything until the commit.
+
+    But to those that answered lately: their share is large, and without `retries` it is not locked.
+    """
+    parameters = {"ids": sorted(set(ids)), "now": now, "retries": retries}
     if not parameters["ids"]:
         return {}
     sql.rows(_LOCK, parameters)

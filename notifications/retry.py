@@ -1,8 +1,7 @@
 """What follows from how an attempt ended: pure, and the whole table of house rules in one place."""
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from notifications.channels.base import Outcome, Verdict
 
@@ -21,8 +20,7 @@ _SPREAD: Final = 0.1
 _SPREAD_MIN: Final = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """A message before its outcome is written down."""
 
     tries: int  # that counted, without this one
@@ -33,8 +31,7 @@ class Facts:
     idempotent: bool  # of its channel's kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What to write: the message's new state and counters."""
 
     state: Literal["sent", "due", "failed"]

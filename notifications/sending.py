@@ -4,7 +4,7 @@
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -23,8 +23,7 @@ CLAIMED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A message that the caller alone may send while its lease lasts."""
 
     id: int
@@ -65,7 +64,7 @@ def claim_due(
         most = PER_DESTINATION if len(due) > 1 else limit
         rooms = [
             {"destination_id": destination_id, "room": min(room.retries, most)}
-            for destination_id, room in lock_rooms(due, now=now).items()
+            for destination_id, room in lock_rooms(due, now=now, retries=True).items()
         ]
         rows = sql.prepared(_CLAIM, parameters | {"rooms": sql.as_json(rooms)}) if rooms else []
     return [Claimed(*row) for row in rows]

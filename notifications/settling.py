@@ -7,8 +7,7 @@ the caller's own number; what comes back are the messages for which that was tru
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -23,8 +22,7 @@ from notifications.services import hold
 from stalkerr import sql
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A sent message, how it went, and what follows."""
 
     message: Claimed

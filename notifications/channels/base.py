@@ -5,11 +5,11 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from yarl import URL
 
@@ -38,8 +38,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # for good: this address will never take anything again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one attempt ended."""
 
     verdict: Verdict
@@ -51,8 +50,7 @@ class Outcome:
     refusal: bool = False  # a clear no to this address; three days of them are for good
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One Message as a channel sees it."""
 
     wire_id: str  # the same over all retries: webhook-id, Message-ID, nonce
@@ -220,8 +218,7 @@ def with_words(
     asks for. gone: whether it makes a clear no one for good.
     """
     waits = [outcome.retry_after, retry_after.parse(str(wait), now, RETRY_AFTER_MAX)]
-    return replace(
-        outcome,
+    return outcome._replace(
         verdict=Verdict.REFUSED if gone and outcome.refusal else outcome.verdict,
         remote_id=one_line(str(remote_id or ""), REMOTE_ID_MAX),
         retry_after=max((wait for wait in waits if wait is not None), default=None),
@@ -269,6 +266,8 @@ def _is_refusal(status: int) -> bool:
 
 
 def _detail(answer: Answer, secrets: Collection[str]) -> str:
+    if not answer.body:
+        return str(answer.status)
     text = answer.body.decode(errors="replace")
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")

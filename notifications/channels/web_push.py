@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -103,7 +103,7 @@ class WebPush(Channel[Config]):
             secrets=_secrets(config),
         )
         if outcome.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # a no to this message alone
-            return replace(outcome, refusal=False)
+            return outcome._replace(refusal=False)
         return outcome
 
 

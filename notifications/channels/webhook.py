@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -78,7 +79,7 @@ class Webhook(Channel[Config]):
         self, envelope: Envelope, config: Config, client: Client, now: dt.datetime
     ) -> Outcome:
         (content,) = envelope.contents
-        body = orjson.dumps(body_of(content, envelope.created_at))
+        body = _body(content, envelope.created_at)
         outcome, _ = await ask(
             client,
             config.url,
@@ -119,11 +120,17 @@ def signed(wire_id: str, now: dt.datetime, body: bytes, *secrets: str) -> dict[s
     }
 
 
+@lru_cache(maxsize=256)  # one piece of news goes to many
+def _body(content: Content, created_at: dt.datetime) -> bytes:
+    return orjson.dumps(body_of(content, created_at))
+
+
 def _signature(text: bytes, secret: str) -> str:
     digest = hmac.digest(_key(secret), text, "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
+@lru_cache(maxsize=4096)  # asked with every message of a channel
 def _key(secret: str, field: str = "secret") -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
