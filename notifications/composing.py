@@ -95,34 +95,25 @@ def _with_room(batch: Batch, drafts: Sequence[Draft]) -> list[Draft]:
 
 # -- at once -----------------------------------------------------------------------------------
 def _ready(batch: Batch, limit: int) -> list[Draft]:
-    """Channels are chosen first, then their deliveries: the limit never splits a group."""
+    """A channel's pending news is taken at a time: the limit never splits a group."""
     if limit <= 0:
         return []
     parameters = batch.parameters | {
         "first": batch.shards[0],
         "last": batch.shards[-1],
         "channels": limit,
+        "each": batch.groups if batch.groups > 1 else PER_DESTINATION,
+        "rows": limit * batch.groups,
     }
-    chosen = sql.prepared(_CHOSEN, parameters)
-    if not chosen:
-        return []
-    rows = sql.prepared(
-        _PENDING,
-        batch.parameters
-        | {
-            "chosen": [channel_id for channel_id, *_ in chosen],
-            "open": [is_open for *_, is_open in chosen],
-            "each": batch.groups if batch.groups > 1 else PER_DESTINATION,
-            "rows": limit * batch.groups,
-        },
-    )
-    destinations = {channel_id: destination_id for channel_id, destination_id, _ in chosen}
-    return _grouped(rows, destinations, batch.groups)[:limit]
+    rows = sql.prepared(_READY, parameters)
+    destinations = {channel_id: destination_id for channel_id, destination_id, _ in rows}
+    pending = [(channel_id, delivery_id) for channel_id, _, delivery_id in rows]
+    return _grouped(pending, destinations, batch.groups)[:limit]
 
 
 # A loose scan: from one waiting channel to the next, however much waits in each. The LATERAL keeps
 # it from going on when enough are found.
-_CHOSEN = f"""
+_READY = f"""
 WITH RECURSIVE full_up AS MATERIALIZED (  -- counted once, not for every channel
     SELECT t.id FROM destinations t JOIN (
         SELECT destination_id, count(*) AS under_way FROM messages WHERE state = 'sending'
@@ -141,29 +132,27 @@ WITH RECURSIVE full_up AS MATERIALIZED (  -- counted once, not for every channel
           AND (d.shard, d.channel_id) > (w.shard, w.channel_id)
         ORDER BY d.shard, d.channel_id, d.due_at LIMIT 1) next
 )
-SELECT w.channel_id, c.destination_id, c.is_open FROM waiting w CROSS JOIN LATERAL (
-    SELECT c.destination_id, c.unconfirmed_since IS NULL AS is_open
-    FROM channels c JOIN destinations t ON t.id = c.destination_id
-    WHERE c.id = w.channel_id AND w.due_at <= %(now)s AND c.disabled_at IS NULL
-      -- what was promised since its quiet hours were looked at
-      AND coalesce(c.timing_id <> ALL(%(quiet)s::bigint[]), true)
-      AND NOT {IS_SPARED} AND t.id NOT IN (SELECT id FROM full_up)
-      AND (c.unconfirmed_since IS NULL OR EXISTS (
-          SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
-          AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
-          AND d.due_at <= %(now)s AND d.notice_id IS NOT NULL))
-    OFFSET 0) c
-LIMIT %(channels)s
-"""  # noqa: S608 (numbers of ours)
-_PENDING = """
-SELECT c.id, d.id FROM unnest(%(chosen)s::bigint[], %(open)s::boolean[]) AS c(id, is_open)
+SELECT c.id, c.destination_id, d.id FROM (
+    SELECT c.* FROM waiting w CROSS JOIN LATERAL (
+        SELECT c.id, c.destination_id, c.unconfirmed_since IS NULL AS is_open
+        FROM channels c JOIN destinations t ON t.id = c.destination_id
+        WHERE c.id = w.channel_id AND w.due_at <= %(now)s AND c.disabled_at IS NULL
+          -- what was promised since its quiet hours were looked at
+          AND coalesce(c.timing_id <> ALL(%(quiet)s::bigint[]), true)
+          AND NOT {IS_SPARED} AND t.id NOT IN (SELECT id FROM full_up)
+          AND (c.unconfirmed_since IS NULL OR EXISTS (
+              SELECT FROM deliveries d WHERE d.channel_id = c.id AND d.state = 'pending'
+              AND NOT d.in_digest AND d.channel_kind = %(kind)s AND d.shard = w.shard
+              AND d.due_at <= %(now)s AND d.notice_id IS NOT NULL))
+        OFFSET 0) c
+    LIMIT %(channels)s) c
 CROSS JOIN LATERAL (
     SELECT id FROM deliveries WHERE channel_id = c.id AND channel_kind = %(kind)s
         AND shard = ANY(%(shards)s) AND state = 'pending' AND NOT in_digest AND due_at <= %(now)s
         AND (c.is_open OR notice_id IS NOT NULL)
     ORDER BY due_at, id LIMIT %(each)s FOR UPDATE SKIP LOCKED) d
 LIMIT %(rows)s
-"""
+"""  # noqa: S608 (numbers of ours)
 
 
 def _grouped(
@@ -337,10 +326,12 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
     ]
 
 
-_DRAFTS = """jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
-    destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean, waits_until timestamptz)"""
-_INSERT = f"""
-WITH new AS (
+_INSERT = """
+WITH drafts AS MATERIALIZED (  -- read once
+    SELECT * FROM jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
+        destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean,
+        waits_until timestamptz)
+), new AS (
     INSERT INTO messages AS m (wire_id, channel_id, channel_kind, destination_id, digest_date,
         state, claim_no, lease_expires_at, next_attempt_at, tries, ambiguous, lost_leases,
         created_at, remote_id, reason)
@@ -348,13 +339,13 @@ WITH new AS (
         CASE WHEN is_ours THEN 'sending' ELSE 'due' END, CASE WHEN is_ours THEN 1 ELSE 0 END,
         CASE WHEN is_ours THEN %(until)s::timestamptz END,
         CASE WHEN NOT is_ours THEN coalesce(waits_until, %(now)s) END, 0, 0, 0, %(now)s, '', ''
-    FROM {_DRAFTS}
+    FROM drafts
     RETURNING m.id, m.wire_id, m.created_at
 ), composed AS (
     UPDATE deliveries d SET state = 'composed', message_id = new.id, message_at = new.created_at
-    FROM {_DRAFTS} JOIN new ON new.wire_id = n.wire_id
+    FROM drafts n JOIN new ON new.wire_id = n.wire_id
     CROSS JOIN LATERAL unnest(n.deliveries) AS each(id)
     WHERE d.id = each.id AND d.state = 'pending'
 )
 SELECT id, wire_id::text FROM new
-"""  # noqa: S608 (column names of ours)
+"""

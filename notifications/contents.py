@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from catalog.marketplaces import store_date
-from catalog.models import Watch
 from notifications import links
 from notifications.messages import NOTICE, TEXT_MAX, Content, one_line
 from notifications.postings import posted_content
@@ -50,8 +49,9 @@ WHERE d.message_id = ANY(%s) ORDER BY d.message_id, d.event_id, d.id
 
 def _names(watch_ids: Collection[int]) -> dict[int, str]:
     """As watches call themselves."""
-    watches = Watch.objects.filter(id__in=watch_ids) if watch_ids else Watch.objects.none()
-    rows = watches.values_list("id", "kind", "query")
+    if not watch_ids:
+        return {}
+    rows = sql.prepared("SELECT id, kind, query FROM watches WHERE id = ANY(%s)", [list(watch_ids)])
     return {watch_id: f"{kind} {query}" for watch_id, kind, query in rows}
 
 

@@ -69,16 +69,16 @@ def lock_rooms(ids: Iterable[int], *, now: dt.datetime, retries: bool = False) -
 
 
 # A breaker that tripped closes with the first answer; what was asked for by Retry-After stays.
-# Beside a statement whose CTE `results` says of each attempt which channel it was for and what
-# came of it, and `done` which of them counted: counts for metrics, breakers, retry budgets.
+# Beside a statement whose CTE `results` says what came of each attempt, and `done` which of them
+# counted, and for which destination: counts for metrics, breakers, retry budgets.
 NOTE_CONTACTS = f"""
 contacts AS (
-    SELECT c.destination_id, count(*) FILTER (WHERE r.state = 'sent') AS sent,
+    SELECT done.destination_id, count(*) FILTER (WHERE r.state = 'sent') AS sent,
            count(*) FILTER (WHERE r.state = 'failed') AS failed, bool_or(r.answered) AS answered,
            count(*) FILTER (WHERE r.was_made) AS contacts, max(r.wait_s) AS wait_s,
            sum(r.credit) AS credit
-    FROM results r JOIN done ON done.id = r.id JOIN channels c ON c.id = r.channel_id
-    GROUP BY c.destination_id
+    FROM results r JOIN done ON done.id = r.id
+    GROUP BY done.destination_id
 ), places AS MATERIALIZED (
     SELECT t.id, c.sent, c.failed, c.wait_s, c.answered,
            CASE WHEN c.answered THEN 0 ELSE t.failures + c.contacts END AS failures,

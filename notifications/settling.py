@@ -47,11 +47,12 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
     return kept
 
 
-# Channels are locked first: a channel disabled meanwhile holds what it would have made due. Not
+# Channels are locked first, of what is to be tried again: one disabled meanwhile holds it. Not
 # FOR SHARE: two that both have to disable one would wait for each other.
 _LOCKED = """locked AS MATERIALIZED (
     SELECT id, disabled_at IS NOT NULL AS is_disabled, unconfirmed_since IS NOT NULL AS is_unconfirmed
-    FROM channels WHERE id IN (SELECT channel_id FROM results) ORDER BY id FOR NO KEY UPDATE
+    FROM channels WHERE id IN (SELECT channel_id FROM results WHERE state = 'due')
+    ORDER BY id FOR NO KEY UPDATE
 )"""
 # An address that has to be confirmed (again) is sent the request to do so, and nothing else.
 _IS_HELD = f"""
@@ -69,7 +70,7 @@ WITH results AS (
         answered boolean, was_made boolean, wait_s float, credit float)
 ), {_LOCKED}, ends AS (
     SELECT r.id, CASE WHEN r.state = 'due' AND {_IS_HELD} THEN 'held' ELSE r.state END AS state
-    FROM results r JOIN locked c ON c.id = r.channel_id
+    FROM results r LEFT JOIN locked c ON c.id = r.channel_id
 ), done AS (
     UPDATE messages m SET
         state = e.state,
@@ -80,7 +81,7 @@ WITH results AS (
     FROM results r JOIN ends e ON e.id = r.id
     WHERE m.id = r.id AND m.created_at = r.created_at
       AND m.state = 'sending' AND m.claim_no = r.claim_no
-    RETURNING m.id
+    RETURNING m.id, m.destination_id
 ), logged AS (
     INSERT INTO attempts (message_id, message_at, claim_no, verdict, status, detail, started_at,
                           duration_ms)
@@ -149,6 +150,7 @@ def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None
             "created_at": message.created_at,
             "claim_no": message.claim_no,
             "channel_id": message.channel_id,
+            "state": "due",
             "next_attempt_at": now + wait,
         }
         for message, wait in waits.items()
@@ -160,7 +162,7 @@ def put_back(*, waits: Mapping[Claimed, dt.timedelta], now: dt.datetime) -> None
 _PUT_BACK = f"""
 WITH results AS (
     SELECT * FROM jsonb_to_recordset(%(results)s) AS r(id bigint, created_at timestamptz,
-        claim_no int, channel_id bigint, next_attempt_at timestamptz)
+        claim_no int, channel_id bigint, state text, next_attempt_at timestamptz)
 ), {_LOCKED}, ends AS (
     SELECT r.id, {_IS_HELD} AS is_held FROM results r JOIN locked c ON c.id = r.channel_id
 )

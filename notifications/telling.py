@@ -17,14 +17,13 @@ from notifications.composing import compose_due, put_off_quiet
 from notifications.contents import asks_to_confirm, load_contents
 from notifications.lane import Job
 from notifications.messages import Content, digest_heading
-from notifications.models import Channel as ChannelRow
 from notifications.sender import Sender, sender
 from notifications.sending import Claimed, claim_due
 from notifications.settling import put_back
 from notifications.templates import render
 from notifications.turns import take_turns
 from notifications.wishes import quiet_ends
-from stalkerr import crypto
+from stalkerr import crypto, sql
 from stalkerr.crypto import UnreadableSecretError
 
 # Seconds; a send takes 15 at most: the soft limit is 40, the lease lasts 60.
@@ -51,8 +50,9 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
     """
     work = Work(registry.get(kind), shard, clock, sender())
     while work.seconds() < NO_CLAIM_AFTER and work.waits_for_room():
-        # What is under way to a destination may be all that it takes at a time.
-        if not _send_next(work) and not work.waits_for_results():
+        left = work.sender.left
+        # What was under way to a destination may have been all that it takes at a time.
+        if not _send_next(work) and not work.waits_for_results(left):
             return False
     return True
 
@@ -76,18 +76,22 @@ class Work:
 
     def waits_for_room(self) -> bool:
         """Whether a claim is worth its while; False where it is not, for PATIENCE seconds."""
-        return self.sender.wait(left=self.ahead() // 2, within=PATIENCE)
+        return self.sender.wait(left=self.ahead() * 3 // 4, within=PATIENCE)
 
-    def waits_for_results(self) -> bool:
-        """Whether anything was written down, within PATIENCE seconds."""
+    def waits_for_results(self, left: int) -> bool:
+        """Wait for the results of what was `left`, PATIENCE seconds at most; whether any came."""
+        return left > 0 and (self.sender.wait(left=0, within=PATIENCE) or self.sender.left < left)
+
+    def room(self) -> int:
+        """How many messages to claim. Few at first: while they are sent, more are claimed."""
         left = self.sender.left
-        return left > 0 and self.sender.wait(left=left - 1, within=PATIENCE)
+        return max(1, self.ahead() - left if left else settings.TELL_IN_FLIGHT // 2)
 
     def ahead(self) -> int:
         """How many messages to have claimed: what is sent in AHEAD seconds."""
         rate = (self.sender.written - self._before) / max(self.seconds(), 0.001)
         slots: int = settings.TELL_IN_FLIGHT
-        return max(slots, min(int(rate * AHEAD), MOST_AHEAD))
+        return max(2 * slots, min(int(rate * AHEAD), MOST_AHEAD))
 
     def looks_for_retries(self) -> bool:
         """Whether it is time to; not before every batch of a busy sender."""
@@ -100,7 +104,7 @@ class Work:
 def _send_next(work: Work) -> bool:
     """Claim what there is room for and hand it over; whether there was anything."""
     ends, now = time.monotonic() + NO_SEND_AFTER, work.clock()
-    claimed = _claim(work, max(1, work.ahead() - work.sender.left), now)
+    claimed = _claim(work, work.room(), now)
     if claimed:
         jobs = _jobs(work.channel, claimed, ends)
         work.sender.hand_over(_with_turns(jobs, now), now)
@@ -146,38 +150,47 @@ class Address:
 
 
 def _addresses(channel: Channel[Any], channel_ids: Collection[int]) -> dict[int, Address]:
-    rows = ChannelRow.objects.in_bulk(channel_ids)
-    return {each: _address(channel, rows.get(each)) for each in channel_ids}
+    rows = {row[0]: row for row in sql.prepared(_CHANNELS, [list(channel_ids)])}
+    return {each: _address(channel, *rows.get(each, ())) for each in channel_ids}
 
 
-def _address(channel: Channel[Any], row: ChannelRow | None) -> Address:
-    if row is None:
+_CHANNELS = """
+SELECT id, destination_id, sealed_config, headline_template, body_template, disabled_at,
+       unconfirmed_since
+FROM channels WHERE id = ANY(%s)
+"""
+
+
+def _address(channel: Channel[Any], *row: Any) -> Address:
+    if not row:
         gone = Outcome(verdict=Verdict.REFUSED, detail="The channel is gone.")
         return Address(channel=channel, failed=gone)
-    config, failed = _configured(channel, row)
+    channel_id, destination_id, sealed, headline, body, disabled_at, unconfirmed_since = row
+    config, failed = _configured(channel, channel_id, sealed)
     paces = {} if failed else channel.paces(config)
+    unsubscribe_url = links.unsubscribe_url(channel_id=channel_id) if channel.unsubscribes else ""
     return Address(
         channel=channel,
-        destination_id=row.destination_id,
+        destination_id=destination_id,
         config=config,
         failed=failed,
-        templates=(row.headline_template, row.body_template),
-        unsubscribe_url=links.unsubscribe_url(channel_id=row.id) if channel.unsubscribes else "",
-        is_disabled=row.disabled_at is not None,
-        is_unconfirmed=row.unconfirmed_since is not None,
+        templates=(headline, body),
+        unsubscribe_url=unsubscribe_url,
+        is_disabled=disabled_at is not None,
+        is_unconfirmed=unconfirmed_since is not None,
         buckets={f"{channel.kind}:{name}": pace for name, pace in paces.items()},
     )
 
 
-def _configured(channel: Channel[Any], row: ChannelRow) -> tuple[Any, Outcome | None]:
+def _configured(channel: Channel[Any], channel_id: int, sealed: str) -> tuple[Any, Outcome | None]:
     """A channel's settings, or why there are none."""
     try:
         keys, allowed = tuple(settings.CHANNEL_KEYS), tuple(settings.OUTBOUND_ALLOW)
-        return _config(channel.kind, row.sealed_config, keys, allowed), None
+        return _config(channel.kind, sealed, keys, allowed), None
     except ConfigError as error:  # its address is one that is no longer allowed
         return None, Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error), refusal=True)
     except UnreadableSecretError as error:
-        _log.error("channel_unreadable", channel=row.id)
+        _log.error("channel_unreadable", channel=channel_id)
         return None, Outcome(verdict=Verdict.NOT_ACCEPTED, detail=str(error))
 
 

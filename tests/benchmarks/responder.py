@@ -13,9 +13,11 @@ import urllib.request
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-KEPT = 2_000
+import uvloop
+
+KEPT = 4_000
 Sent = tuple[str, dict[str, str], str]  # path, headers, body
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
@@ -29,8 +31,7 @@ class Responder(asyncio.Protocol):
     kept: deque[bytes] = deque(maxlen=KEPT)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -97,4 +98,4 @@ def _ask(url: str) -> Any:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    uvloop.run(serve())

@@ -22,7 +22,7 @@ from tests.crowd import SECRET, make_crowd
 from tests.factories import make_audiobook
 
 MESSAGES = 20_000
-ROUNDS = 10
+ROUNDS = 5
 HOOKS = 500  # channels, all at one host
 TITLES = MESSAGES // ROUNDS // HOOKS  # of each round, told to every hook
 SHARE = 200  # messages a round of the ways that send them one by one
