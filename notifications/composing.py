@@ -5,9 +5,8 @@ Quiet hours put off what is due in them.
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db import transaction
 
@@ -54,7 +53,7 @@ class Draft:
     digest_date: dt.date | None = None
     waits_until: dt.datetime | None = None  # a digest that comes late, into the quiet hours
     is_ours: bool = False  # sent by who composes it; else it is due
-    wire_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    place: int = 0  # among those composed with it
 
 
 def compose_due(
@@ -307,30 +306,30 @@ def _insert(batch: Batch, drafts: Sequence[Draft]) -> list[Claimed]:
     """Store messages; those that are ours come back, claimed."""
     if not drafts:
         return []
+    for place, draft in enumerate(drafts):
+        draft.place = place
     found = sql.prepared(_INSERT, batch.parameters | {"drafts": sql.as_json(drafts)})
-    drafted = {draft.wire_id: draft for draft in drafts if draft.is_ours}
     return [
         Claimed(
             id=message_id,
             wire_id=wire_id,
             claim_no=1,
-            channel_id=drafted[wire_id].channel_id,
+            channel_id=drafts[place].channel_id,
             tries=0,
             ambiguous=0,
             created_at=batch.now,
             refused_at=None,
-            digest_date=drafted[wire_id].digest_date,
+            digest_date=drafts[place].digest_date,
         )
-        for message_id, wire_id in found
-        if wire_id in drafted
+        for message_id, wire_id, place in found
     ]
 
 
 _INSERT = """
 WITH drafts AS MATERIALIZED (  -- read once
-    SELECT * FROM jsonb_to_recordset(%(drafts)s) AS n(wire_id uuid, channel_id bigint,
-        destination_id bigint, deliveries bigint[], digest_date date, is_ours boolean,
-        waits_until timestamptz)
+    SELECT gen_random_uuid() AS wire_id, n.* FROM jsonb_to_recordset(%(drafts)s) AS n(place int,
+        channel_id bigint, destination_id bigint, deliveries bigint[], digest_date date,
+        is_ours boolean, waits_until timestamptz)
 ), new AS (
     INSERT INTO messages AS m (wire_id, channel_id, channel_kind, destination_id, digest_date,
         state, claim_no, lease_expires_at, next_attempt_at, tries, ambiguous, lost_leases,
@@ -347,5 +346,6 @@ WITH drafts AS MATERIALIZED (  -- read once
     CROSS JOIN LATERAL unnest(n.deliveries) AS each(id)
     WHERE d.id = each.id AND d.state = 'pending'
 )
-SELECT id, wire_id::text FROM new
+SELECT new.id, new.wire_id::text, n.place
+FROM new JOIN drafts n ON n.wire_id = new.wire_id WHERE n.is_ours
 """

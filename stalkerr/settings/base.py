@@ -209,7 +209,7 @@ EMAIL_FROM: str = env.str("EMAIL_FROM", default="Stalkerr <stalkerr@localhost>")
 VAPID_CONTACT: str = env.str("VAPID_CONTACT", default=f"mailto:{parseaddr(EMAIL_FROM)[1]}")
 TELL_LEASE = seconds("TELL_LEASE", 60)
 TELL_IN_FLIGHT = env.int(
-    "TELL_IN_FLIGHT", default=256
+    "TELL_IN_FLIGHT", default=192
 )  # sends at once per process, with those unsettled
 FAN_OUT_CHUNK = env.int("FAN_OUT_CHUNK", default=20_000)  # rows a transaction; 0.7 s measured
 KEEP_MESSAGES = seconds("KEEP_MESSAGES", 400 * 24 * 3600)  # whole months, once all in them is over
