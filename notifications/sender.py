@@ -14,7 +14,6 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from functools import cache
 
 import structlog
 import uvloop
@@ -142,11 +141,17 @@ def _collect_less() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+_senders: dict[int, Sender] = {}  # by process: a fork begins with none
+
+
 def sender() -> Sender:
     """This process's."""
-    return _sender_of(os.getpid())
+    if os.getpid() not in _senders:
+        _senders[os.getpid()] = Sender()
+    return _senders[os.getpid()]
 
 
-@cache
-def _sender_of(_pid: int) -> Sender:
-    return Sender()
+def finish(within: float) -> bool:
+    """As a process ends: Sender.finish, of its sender if it has one."""
+    made = _senders.get(os.getpid())
+    return made is None or made.finish(within)

@@ -1,5 +1,7 @@
 """Tests: real servers, fixed keys, fast passwords, and the only place where the clock has an offset."""
 
+from datetime import timedelta
+
 from stalkerr.settings.base import *
 
 SECRET_KEY = "test-secret-key-of-a-fair-length-0123456789abcdef"
@@ -10,6 +12,7 @@ CHANNEL_KEYS = ["dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdDA="]
 VAPID_KEY = "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdDE"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+OUTBOUND_TIMEOUT = timedelta(seconds=3)
 OUTBOUND_ALLOW = ["127.0.0.1", "::1"]
 APPRISE_DETOUR = ("127.0.0.1", 9, "")  # instead of any service: nobody listens there
 CLOCK_OFFSET_TABLE = "clock_offset"

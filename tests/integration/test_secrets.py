@@ -36,7 +36,6 @@ from notifications.channels import registry
 from notifications.channels.base import Channel, Envelope, Outcome
 from notifications.models import Attempt
 from notifications.models import Channel as ChannelRow
-from notifications.telling import tell
 from stalkerr import clock
 from stalkerr.embedded.binaries import wheel_binaries
 from stalkerr.logging import _formatter
@@ -45,6 +44,7 @@ from tests.contract.channels import Harness
 from tests.e2e.crew import crew, database_url
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import PASSWORD
+from tests.promises import tell_all
 from tests.sinks import FOREVER, HttpSink, MailSink, Reply, Request, wait_until
 
 pytestmark = [
@@ -131,7 +131,7 @@ def test_an_error_of_ours_is_logged_without_its_words(
     row = make_channel(alice, kind="careless")
     make_delivery(row, event_of(make_audiobook(now=clock.now())), now=clock.now())
     with logged(as_json=as_json) as log:
-        tell(kind="careless", clock=clock.now)
+        tell_all("careless")
     assert "send_failed" in log.getvalue()
     assert "RuntimeError" in log.getvalue()
     assert "KeyError" in log.getvalue()

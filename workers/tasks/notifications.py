@@ -2,11 +2,13 @@
 
 import datetime as dt
 
+import structlog
 from celery import shared_task
+from celery.signals import worker_process_shutdown
 from django.conf import settings
 
 from catalog.services import publish_events
-from notifications import merging, partitions, retelling, sending, services, telling, wishes
+from notifications import merging, partitions, retelling, sender, sending, services, telling, wishes
 from notifications.postings import drop_postings
 from stalkerr import clock
 from workers.hints import hint_once, taken
@@ -14,6 +16,9 @@ from workers.jobs import job
 
 AT_ONCE = 200  # rows of each sort a sweep looks at; the next one looks at the rest
 KEEP_HELD = dt.timedelta(days=30)
+SHUTDOWN = 20.0  # seconds: a send takes 15, then it is written down
+
+_log = structlog.get_logger(__name__)
 
 
 @job("notifications.sweep")
@@ -65,6 +70,13 @@ def tell(*, kind: str, shard: int) -> None:
     taken("notifications.tell", kind=kind, shard=shard)
     if telling.tell(kind=kind, shard=shard, clock=clock.now):
         hint_once("notifications.tell", "tell", kind=kind, shard=shard)
+
+
+@worker_process_shutdown.connect
+def finish_sends(**_: object) -> None:
+    """A child that ends in peace settles what is on its wire, for nobody to send it again."""
+    if not sender.finish(SHUTDOWN):
+        _log.warning("sends_left_behind", seconds=SHUTDOWN)
 
 
 def _hint_at_shards(now: dt.datetime) -> None:

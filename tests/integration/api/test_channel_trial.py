@@ -21,7 +21,7 @@ from notifications.registration import register_channel
 from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery
 from tests.integration.api.conftest import ClientOf
-from tests.sinks import FOREVER, HttpSink, MailSink, Reply
+from tests.sinks import FOREVER, HttpSink, MailSink, Reply, wait_until
 
 CANARY = "whsec_" + "Q0FOQVJZ" * 4
 
@@ -174,6 +174,9 @@ def test_nothing_is_locked_and_no_connection_kept_while_a_slow_receiver_thinks(
         return Reply()
 
     sink.always = look
+    wait_until(
+        lambda: in_use() == 1, within=10
+    )  # ours; an earlier test's threads have none any more
     assert client.post(path_of(channel)).status_code == 200
     assert seen == [0]
 

@@ -11,10 +11,9 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from catalog.services import publish_events
 from notifications.models import SHARDS
-from notifications.telling import tell
-from stalkerr import clock
 from tests.factories import make_audiobook, make_channel, make_watch
 from tests.integration.api.conftest import ClientOf
+from tests.promises import tell_all
 from tests.sinks import HttpSink
 from tests.unit.test_docs import blocks_of
 
@@ -61,12 +60,13 @@ def timeless(value: Any, name: str = "") -> Any:
     return value
 
 
+@pytest.mark.django_db(transaction=True)
 def test_one_book_goes_out_as_the_page_shows(alice: User, client_of: ClientOf) -> None:
     ((block, shown),) = examples("send-one-book")
     received = json.loads(blocks_of("docs/howto/send-one-book.md")[2][1])
     with HttpSink() as sink:
         answer = ask(client_of(alice), block.replace("https://receiver.example", sink.url))
-        tell(kind="webhook", shard=answer["channel"] % SHARDS, clock=clock.now)
+        tell_all("webhook", shard=answer["channel"] % SHARDS)
         (request,) = sink.requests
     assert timeless(answer) == timeless(shown)
     assert timeless(request.json()) == timeless(received)

@@ -17,12 +17,12 @@ from accounts.services import notify
 from api.auth import issue_token
 from notifications import postings, services
 from notifications.models import SHARDS, Channel, Delivery, Message, Posting, Route
-from notifications.telling import tell
 from stalkerr import clock
 from stalkerr.processes import ROOT
 from tests.factories import make_audiobook, make_channel, make_watch
 from tests.hostile import BAD_URLS, PRIVATE_URLS, TEXTS
 from tests.integration.api.conftest import ClientOf
+from tests.promises import tell_all
 from tests.sinks import HttpSink
 
 PATH = "/api/webhooks/new-book"
@@ -55,11 +55,7 @@ def post(client: APIClient, to: str = URL, /, **book: Any) -> Any:
     return client.post(PATH, {"book_data": {"title": "The Long Way"} | book, "webhook_url": to})
 
 
-def tell_all() -> None:
-    for shard in range(SHARDS):
-        tell(kind="webhook", shard=shard, clock=clock.now)
-
-
+@pytest.mark.django_db(transaction=True)
 def test_a_book_goes_to_the_address_signed_with_the_secret_that_was_shown(
     alice: User, client_of: ClientOf, sink: HttpSink
 ) -> None:
@@ -73,7 +69,7 @@ def test_a_book_goes_to_the_address_signed_with_the_secret_that_was_shown(
         "channel": Channel.objects.get().id,
         "secret": Channel.objects.get().config["secret"],
     }
-    tell_all()
+    tell_all("webhook")
     (request,) = sink.requests
     said = Webhook(shown["secret"]).verify(request.body, request.headers)
     Draft202012Validator(SCHEMA).validate(said)
@@ -85,23 +81,25 @@ def test_a_book_goes_to_the_address_signed_with_the_secret_that_was_shown(
     assert Message.objects.get().state == "sent"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_title_is_all_that_is_needed(alice: User, client_of: ClientOf, sink: HttpSink) -> None:
     assert post(client_of(alice), f"{sink.url}/hook").status_code == 202
-    tell_all()
+    tell_all("webhook")
     (request,) = sink.requests
     Draft202012Validator(SCHEMA).validate(request.json())
     assert request.json()["data"]["audiobook"]["authors"] == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_came_by_a_webhook_can_be_posted_as_it_came(
     alice: User, client_of: ClientOf, sink: HttpSink
 ) -> None:
     client = client_of(alice)
     post(client, f"{sink.url}/hook")
-    tell_all()
+    tell_all("webhook")
     first = sink.requests[0].json()["data"]["audiobook"]
     assert post(client, f"{sink.url}/hook", **first).status_code == 202
-    tell_all()
+    tell_all("webhook")
     assert sink.requests[1].json()["data"]["audiobook"] == first
 
 
@@ -239,18 +237,20 @@ def test_an_odd_book_is_refused_briefly(body: Any, alice: User, client_of: Clien
 
 
 @pytest.mark.parametrize("text", [text for text in TEXTS if "\ud800" not in text])
+@pytest.mark.django_db(transaction=True)
 def test_hostile_text_is_refused_or_arrives_clean(
     text: str, alice: User, client_of: ClientOf, sink: HttpSink
 ) -> None:
     facts = {"subtitle": text, "summary": text, "authors": [text[:80] or "x"]}
     answer = post(client_of(alice), f"{sink.url}/hook", **facts)
     assert answer.status_code in (202, 400)
-    tell_all()
+    tell_all("webhook")
     for request in sink.requests:
         Draft202012Validator(SCHEMA).validate(request.json())
         assert "\u202e" not in request.body.decode()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_longest_book_stays_below_what_webhooks_may_have(
     alice: User, client_of: ClientOf, sink: HttpSink
 ) -> None:
@@ -259,7 +259,7 @@ def test_the_longest_book_stays_below_what_webhooks_may_have(
     texts = dict.fromkeys(("title", "subtitle", "series"), wide * 300)
     answer = post(client_of(alice), f"{sink.url}/hook", summary=wide * 1000, **names, **texts)
     assert answer.status_code == 202, answer.json()
-    tell_all()
+    tell_all("webhook")
     assert len(sink.requests[0].body) < 20_000
 
 

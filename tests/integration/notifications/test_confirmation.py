@@ -18,7 +18,6 @@ from notifications.models import Attempt, Channel, Delivery, Message
 from notifications.registration import change_channel, register_channel
 from notifications.services import PROMISES
 from notifications.settling import put_back
-from notifications.telling import tell
 from notifications.timing import Wish
 from notifications.wishes import quiet_ends, set_wish
 from stalkerr import clock
@@ -26,7 +25,7 @@ from stalkerr.locks import lock
 from tests.concurrency import Paused, start_and_see_it_wait
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
-from tests.promises import fan_out
+from tests.promises import fan_out, tell_all
 from tests.sinks import Mail, MailSink
 
 MINUTE = dt.timedelta(minutes=1)
@@ -61,14 +60,14 @@ def token_in(mail: Mail) -> str:
 
 
 def send() -> None:
-    tell(kind="email", clock=clock.now)
+    tell_all("email")
 
 
 def confirm(channel: Channel) -> int:
     return confirm_channel(token=token_of(channel), now=clock.now()).replayed
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_news_waits_until_the_link_in_the_mail_was_followed(alice: User, mailbox: MailSink) -> None:
     channel = register(alice)
     make_watch(alice, now=clock.now())
@@ -85,7 +84,7 @@ def test_news_waits_until_the_link_in_the_mail_was_followed(alice: User, mailbox
     assert len(mailbox.mails) == 2
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_request_that_was_not_accepted_is_sent_again(alice: User, mailbox: MailSink) -> None:
     """Proves that an unconfirmed channel's own request is not held with the rest."""
     mailbox.at_rcpt.append("451 come back later")
@@ -113,7 +112,7 @@ def test_the_request_comes_in_quiet_hours_too(alice: User) -> None:
     assert Delivery.objects.get(channel=channel).due_at <= now
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_news_composed_before_the_address_changed_is_held_not_sent_to_the_new_one(
     alice: User, mailbox: MailSink
 ) -> None:
@@ -150,7 +149,7 @@ def test_what_is_given_back_to_a_channel_that_was_switched_off_is_held(alice: Us
     assert Message.objects.get().state == "held"
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_message_for_a_channel_that_was_switched_off_meanwhile_is_held(
     alice: User, mailbox: MailSink
 ) -> None:

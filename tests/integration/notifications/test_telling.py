@@ -16,13 +16,14 @@ from notifications.composing import compose_due
 from notifications.confirmation import confirm_channel
 from notifications.models import Attempt, Channel, Delivery, Message
 from notifications.registration import register_channel
+from notifications.sender import sender
 from notifications.telling import tell
 from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
-from tests.promises import fan_out
+from tests.promises import fan_out, tell_all
 from tests.sinks import FOREVER, HttpSink, Mail, MailSink, Reply
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -62,7 +63,7 @@ def test_one_announcement_is_heard_once_over_every_kind_of_channel(
         register_channel(
             user=alice, kind="email", name="", config={"address": alice.email}, now=now
         )
-        assert not tell(kind="email", clock=clock.now)
+        tell_all("email")
         (asked,) = mailbox.wait_for(1)
         confirm_channel(token=token_in(asked), now=clock.now())
         make_watch(alice, now=clock.now())
@@ -70,7 +71,7 @@ def test_one_announcement_is_heard_once_over_every_kind_of_channel(
         publish_events()
         fan_out(clock.now())
         for kind in ("webhook", "discord", "email"):
-            assert not tell(kind=kind, clock=clock.now)
+            tell_all(kind)
         _, mail = mailbox.wait_for(2)
     posted = {request.path.split("/")[1]: request for request in sink.requests}
     body = Webhook(hook.made["secret"]).verify(posted["hook"].body, posted["hook"].headers)
@@ -96,7 +97,7 @@ def test_many_messages_are_sent_side_by_side_over_few_connections(
 ) -> None:
     settings.TELL_IN_FLIGHT = 8
     promise(make_hook(alice, sink), 60)
-    assert not tell(kind="webhook", clock=clock.now)
+    tell_all("webhook")
     assert len({request.headers["webhook-id"] for request in sink.requests}) == 60
     assert sink.connections <= 8
     assert Attempt.objects.count() == 60
@@ -108,7 +109,7 @@ def test_what_was_not_accepted_is_sent_again_with_the_same_id(
     settings.RETRY_BASE = dt.timedelta()
     sink.replies.append(Reply(status=500))
     promise(make_hook(alice, sink))
-    tell(kind="webhook", clock=clock.now)
+    tell_all("webhook")
     first, second = sink.wait_for(2)
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert Message.objects.get().state == "sent"
@@ -120,7 +121,7 @@ def test_a_receiver_that_says_nothing_is_ambiguous_and_holds_nobody_up(
     settings.OUTBOUND_TIMEOUT = SECOND
     sink.replies.append(Reply(delay=FOREVER))
     promise(make_hook(alice, sink), 5)
-    tell(kind="webhook", clock=clock.now)
+    tell_all("webhook")
     states = Message.objects.order_by("state").values_list("state", flat=True)
     assert list(states) == ["due", "sent", "sent", "sent", "sent"]
     assert Attempt.objects.filter(verdict="ambiguous").count() == 1
@@ -131,7 +132,7 @@ def test_a_channel_whose_key_is_gone_says_so_and_keeps_its_news(
 ) -> None:
     promise(make_hook(alice, sink))
     settings.CHANNEL_KEYS = ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
-    tell(kind="webhook", clock=clock.now)
+    tell_all("webhook")
     message = Message.objects.get()
     assert (message.state, message.ambiguous) == ("due", 0)
     assert "CHANNEL_KEYS" in message.reason
@@ -141,7 +142,7 @@ def test_a_channel_whose_key_is_gone_says_so_and_keeps_its_news(
 def test_what_is_on_the_wire_is_settled_though_the_next_claim_fails(
     alice: User, sink: HttpSink, settings: Settings
 ) -> None:
-    """Proves the guard of sends in flight: without it the slow one would be sent twice."""
+    """Proves the guard that a sender outlives the task: what it was given would be sent twice."""
     settings.TELL_IN_FLIGHT = 2
     sink.always = lambda _: Reply(delay=0.05)
     promise(make_hook(alice, sink), 40)
@@ -156,6 +157,7 @@ def test_what_is_on_the_wire_is_settled_though_the_next_claim_fails(
 
     with pytest.raises(OperationalError):
         tell(kind="webhook", clock=away_for_a_moment)
+    assert sender().wait(left=0, within=10)
     states = Counter(Message.objects.values_list("state", flat=True))
     assert states["sent"] == len(sink.requests) >= 4
     assert states["sending"] == 0
@@ -166,6 +168,6 @@ def test_a_message_about_nothing_takes_no_other_along(alice: User, sink: HttpSin
     now, long_gone = clock.now(), dt.timedelta()
     empty, _ = compose_due(kind="webhook", groups=1, limit=2, now=now, lease=long_gone)
     Delivery.objects.filter(message_id=empty.id).delete()
-    tell(kind="webhook", clock=clock.now)
+    tell_all("webhook")
     assert len(sink.requests) == 1
     assert Message.objects.get(id=empty.id).state == "due"
