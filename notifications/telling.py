@@ -18,7 +18,7 @@ from notifications.contents import asks_to_confirm, load_contents
 from notifications.lane import Job
 from notifications.messages import Content, digest_heading
 from notifications.sender import Sender, sender
-from notifications.sending import Claimed, claim_due
+from notifications.sending import PER_DESTINATION, Claimed, claim_due
 from notifications.settling import put_back
 from notifications.templates import render
 from notifications.turns import take_turns
@@ -49,10 +49,15 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
     run out.
     """
     work = Work(registry.get(kind), shard, clock, sender())
+    is_busy = False
     while work.seconds() < NO_CLAIM_AFTER and work.waits_for_room():
-        left = work.sender.left
+        left, room = work.sender.left, work.room()
+        claimed = _send_next(work, room)
+        is_busy = is_busy or claimed >= min(room, PER_DESTINATION)
+        if not is_busy:
+            return False  # it was all there is, or somebody is in trouble: the next sweep goes on
         # What was under way to a destination may have been all that it takes at a time.
-        if not _send_next(work) and not work.waits_for_results(left):
+        if not claimed and not work.waits_for_results(left):
             return False
     return True
 
@@ -101,14 +106,14 @@ class Work:
         return True
 
 
-def _send_next(work: Work) -> bool:
-    """Claim what there is room for and hand it over; whether there was anything."""
+def _send_next(work: Work, limit: int) -> int:
+    """Claim so many at most and hand them over; returns how many messages it were."""
     ends, now = time.monotonic() + NO_SEND_AFTER, work.clock()
-    claimed = _claim(work, work.room(), now)
+    claimed = _claim(work, limit, now)
     if claimed:
         jobs = _jobs(work.channel, claimed, ends)
         work.sender.hand_over(_with_turns(jobs, now), now)
-    return bool(claimed)
+    return len(claimed)
 
 
 def _claim(work: Work, limit: int, now: dt.datetime) -> list[Claimed]:
