@@ -142,12 +142,14 @@ def _collect_less() -> None:
 
 
 _senders: dict[int, Sender] = {}  # by process: a fork begins with none
+_making = threading.Lock()
 
 
 def sender() -> Sender:
     """This process's."""
-    if os.getpid() not in _senders:
-        _senders[os.getpid()] = Sender()
+    with _making:
+        if os.getpid() not in _senders:
+            _senders[os.getpid()] = Sender()
     return _senders[os.getpid()]
 
 

@@ -310,6 +310,20 @@ def test_a_first_try_costs_no_credit(channel: Channel, now: dt.datetime) -> None
     assert destination().retry_credit == RETRY_CREDIT
 
 
+@pytest.mark.django_db(transaction=True)
+def test_results_do_not_wait_for_a_claim_for_somebody_who_answers() -> None:
+    """Proves the guard of lock_rooms: not the proven, so that sending goes on while others claim."""
+    now = dt.datetime.now(dt.UTC)
+    channel = make_channel(make_user("one"))
+    promise(channel, now, 2)
+    first, second = compose(now)
+    settle_as(ACCEPTED, [first], now)
+    claims = Paused(lambda: lock_rooms([channel.destination_id], now=now))
+    settle_as(ACCEPTED, [second], now)
+    claims.finish()
+    assert set(Message.objects.values_list("state", flat=True)) == {"sent"}
+
+
 # -- at once, and given back ---------------------------------------------------------------------
 @pytest.mark.django_db(transaction=True)
 def test_results_settled_at_once_are_all_counted() -> None:
