@@ -106,8 +106,8 @@ class Lane:
 
     def _welcome(self, destination_id: int) -> None:
         """Whoever hands over a message to one that failed has seen its breaker half open."""
-        if not self._running[destination_id]:
-            self._failing[destination_id] = min(self._failing[destination_id], BREAKER_AFTER - 1)
+        if not self._running[destination_id] and self._failing[destination_id] >= BREAKER_AFTER:
+            self._failing[destination_id] = BREAKER_AFTER - 1
 
     def _fill(self) -> None:
         while job := self._begin():
@@ -158,6 +158,9 @@ class Lane:
         if self._results:
             self.finished.put(self._results)
             self._results = []
+        if not (self._in_flight or self._waiting):
+            self._proven.clear()  # not for ever: there are many destinations
+            self._running.clear()
 
     async def _run(self, job: Job) -> None:
         """One after the other. A runner outlives a full lane: a task a message costs more."""
@@ -191,7 +194,7 @@ class Lane:
         if job.failed:
             return  # nobody was asked
         if is_answered(outcome):
-            self._failing[job.destination_id] = 0
+            self._failing.pop(job.destination_id, None)
             if job.destination_id not in self._proven:
                 self._proven.add(job.destination_id)
                 self._fill()

@@ -42,6 +42,7 @@ class Sender:
         self._changed = threading.Condition()
         self._left = 0  # handed over and not written down
         self._written = 0
+        self._failures = 0
         self._read, self._read_at = dt.datetime.min.replace(tzinfo=dt.UTC), 0.0
         threading.Thread(target=self._write, name="settling", daemon=True).start()
 
@@ -57,6 +58,11 @@ class Sender:
     def written(self) -> int:
         """How many were, since this process began."""
         return self._written
+
+    @property
+    def failures(self) -> int:
+        """How many batches of results could not be written down, since this process began."""
+        return self._failures
 
     def hand_over(self, jobs: Sequence[Job], now: dt.datetime) -> None:
         """Send these as slots come free; `now` is the database's clock, as of this moment."""
@@ -82,9 +88,12 @@ class Sender:
             try:
                 self._write_down(batch)
             except Exception as error:  # noqa: BLE001 (the next batch must not share its fate)
-                # Others take these over when their leases run out.
+                # Others take these over when their leases run out, and send them once more: what has
+                # not begun had better wait.
                 _log.error("not_settled", messages=len(batch), error=type(error).__name__)
                 connection.close()
+                self._failures += 1
+                self._loop.call_soon_threadsafe(self._lane.close)
             self._loop.call_soon_threadsafe(self._lane.settled, len(batch))
             with self._changed:
                 self._left -= len(batch)

@@ -54,7 +54,7 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
         left, room = work.sender.left, work.room()
         claimed = _send_next(work, room)
         is_busy = is_busy or claimed >= min(room, PER_DESTINATION)
-        if not is_busy:
+        if not is_busy or work.is_in_trouble():
             return False  # it was all there is, or somebody is in trouble: the next sweep goes on
         # What was under way to a destination may have been all that it takes at a time.
         if not claimed and not work.waits_for_results(left):
@@ -74,7 +74,12 @@ class Work:
         self.sender = sender
         self._begun = time.monotonic()
         self._before = sender.written
+        self._failures = sender.failures
         self._retries_at = 0.0
+
+    def is_in_trouble(self) -> bool:
+        """Whether results could not be written down: what is sent now would be sent again."""
+        return self.sender.failures > self._failures
 
     def seconds(self) -> float:
         return time.monotonic() - self._begun

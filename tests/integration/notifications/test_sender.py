@@ -132,3 +132,29 @@ def test_a_destination_that_failed_is_tried_again_once_its_breaker_lets_it(
     Message.objects.filter(state="due").update(next_attempt_at=clock.now())
     while states() != {"sent": 8}:
         tell_all("webhook")
+
+
+def test_nothing_more_is_begun_once_results_can_not_be_written_down(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    """Proves the guards is_in_trouble, and close of Sender._write: all that was claimed would be sent once more."""
+    settings.TELL_IN_FLIGHT = 1
+
+    def take_the_log_away() -> None:
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE IF EXISTS attempts RENAME TO attempts_away")
+
+    def answer(_: Request) -> Reply:
+        thread = threading.Thread(target=take_the_log_away)
+        thread.start()
+        thread.join()
+        return Reply()
+
+    sink.always = answer
+    promise(alice, sink, 12)
+    assert not tell(kind="webhook", clock=clock.now)
+    assert sender().wait(left=0, within=30)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE attempts_away RENAME TO attempts")
+    assert len(sink.requests) <= 3  # others may have begun before it was known
+    assert states()["sent"] == 0
