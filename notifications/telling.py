@@ -26,9 +26,9 @@ from notifications.wishes import quiet_ends
 from stalkerr import crypto, sql
 from stalkerr.crypto import UnreadableSecretError
 
-# Seconds; a send takes 15 at most: the soft limit is 40, the lease lasts 60.
-NO_CLAIM_AFTER = 20.0
-NO_SEND_AFTER = 25.0
+NO_CLAIM_AFTER = 20.0  # seconds: the soft limit of a task is 40
+# What a send and writing down its result leave of a lease; so much of that a message may wait.
+MAY_WAIT = 0.6
 # Claims run ahead by what is sent in so many seconds: a claim costs the same for many as for few, and
 # a message that was claimed and not sent is only late when its process dies.
 AHEAD = 0.5
@@ -53,13 +53,19 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
     while work.seconds() < NO_CLAIM_AFTER and work.waits_for_room():
         left, room = work.sender.left, work.room()
         claimed = _send_next(work, room)
-        is_busy = is_busy or claimed >= min(room, PER_DESTINATION)
+        is_busy = is_busy or _is_part(claimed, room)
         if not is_busy or work.is_in_trouble():
             return False  # it was all there is, or somebody is in trouble: the next sweep goes on
         # What was under way to a destination may have been all that it takes at a time.
         if not claimed and not work.waits_for_results(left):
             return False
     return True
+
+
+def _is_part(claimed: Sequence[Claimed], room: int) -> bool:
+    """Whether there may be more where these came from: more than one takes at a time, or retries."""
+    is_full = len(claimed) >= min(room, PER_DESTINATION)
+    return is_full or any(message.tries for message in claimed)
 
 
 class Work:
@@ -111,14 +117,20 @@ class Work:
         return True
 
 
-def _send_next(work: Work, limit: int) -> int:
-    """Claim so many at most and hand them over; returns how many messages it were."""
-    ends, now = time.monotonic() + NO_SEND_AFTER, work.clock()
+def _send_next(work: Work, limit: int) -> list[Claimed]:
+    """Claim so many at most and hand them over."""
+    ends, now = time.monotonic() + _longest_wait(), work.clock()
     claimed = _claim(work, limit, now)
     if claimed:
         jobs = _jobs(work.channel, claimed, ends)
         work.sender.hand_over(_with_turns(jobs, now), now)
-    return len(claimed)
+    return claimed
+
+
+def _longest_wait() -> float:
+    """Seconds after a claim, as of when no send begins: its lease must outlast it."""
+    spare = settings.TELL_LEASE - settings.OUTBOUND_TIMEOUT
+    return MAY_WAIT * max(0.0, float(spare.total_seconds()))
 
 
 def _claim(work: Work, limit: int, now: dt.datetime) -> list[Claimed]:

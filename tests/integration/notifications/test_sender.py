@@ -158,3 +158,17 @@ def test_nothing_more_is_begun_once_results_can_not_be_written_down(
         cursor.execute("ALTER TABLE attempts_away RENAME TO attempts")
     assert len(sink.requests) <= 3  # others may have begun before it was known
     assert states()["sent"] == 0
+
+
+def test_what_has_waited_for_most_of_its_lease_is_not_begun(
+    alice: User, sink: HttpSink, settings: Settings
+) -> None:
+    """Proves the guard _longest_wait: it would still be on the wire when another takes it over."""
+    settings.TELL_IN_FLIGHT = 1
+    settings.TELL_LEASE = settings.OUTBOUND_TIMEOUT + dt.timedelta(seconds=0.5)
+    sink.always = Reply(delay=0.4)
+    promise(alice, sink, 6)
+    tell(kind="webhook", clock=clock.now)
+    assert sender().wait(left=0, within=30)
+    assert Message.objects.filter(claim_no__gt=1).exists()  # it was given back, and claimed anew
+    assert Attempt.objects.count() == len(sink.requests) == states()["sent"]
