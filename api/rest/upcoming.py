@@ -7,8 +7,9 @@ from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
+from api.catalogue import Rows
 from api.throttling import ANONYMOUS, limit
-from api.upcoming import Rows, UpcomingFilter, people, upcoming_rows
+from api.upcoming import UpcomingFilter, people, upcoming_rows
 from catalog.models import Audiobook, SeriesEntry
 from stalkerr import clock
 
