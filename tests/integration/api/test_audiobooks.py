@@ -14,8 +14,10 @@ from accounts.models import User
 from catalog.brake import drop_braked
 from catalog.listing import SeriesPlace
 from catalog.models import Audiobook, Contributor, ReleaseEvent, Series
+from catalog.normalise import clean, words
 from catalog.services import publish_events, record_absent, record_listings
 from tests.factories import make_asin, make_audiobook, make_listing
+from tests.hostile import TEXTS
 from tests.integration.api.conftest import ClientOf
 
 PATH = "/api/audiobooks"
@@ -127,6 +129,17 @@ def test_filters_leave_what_was_asked_for(anybody: APIClient, now: dt.datetime, 
     salt = make_audiobook(now=now, title="Sand and Salt", narrators=[])
     Audiobook.objects.filter(id=salt.id).update(kind="omnibus")
     assert set(titles(anybody, query)) == FILTERS[query]
+
+
+def test_whatever_is_typed_is_a_search(anybody: APIClient, now: dt.datetime) -> None:
+    """Proves the guard folding: no text is a query's grammar, and each finds what is called so."""
+    typed = [*TEXTS, "' | 'x", "a' <-> 'b", "!(x)", "a:*B", "\\'", "x" * 200, "a " * 100, "\u0301"]
+    for title in filter(None, (clean(text)[:150] for text in typed)):
+        book = make_audiobook(now=now, title=f"{title} .", authors=[], narrators=[])
+        answer = anybody.get(PATH, {"q": title, "page_size": 200})
+        assert answer.status_code == 200, title
+        found = {each["id"] for each in answer.json()["results"]}
+        assert (book.id in found) is bool(words(title)), title
 
 
 def test_a_persons_audiobooks_are_found_by_any_role_or_by_one(
