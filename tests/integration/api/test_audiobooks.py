@@ -136,7 +136,8 @@ def test_whatever_is_typed_is_a_search(anybody: APIClient, now: dt.datetime) -> 
     typed = [*TEXTS, "' | 'x", "a' <-> 'b", "!(x)", "a:*B", "\\'", "x" * 200, "a " * 100, "\u0301"]
     for title in filter(None, (clean(text)[:150] for text in typed)):
         book = make_audiobook(now=now, title=f"{title} .", authors=[], narrators=[])
-        answer = anybody.get(PATH, {"q": title, "page_size": 200})
+        asked: dict[str, Any] = {"q": title, "page_size": 200}
+        answer = anybody.get(PATH, asked)
         assert answer.status_code == 200, title
         found = {each["id"] for each in answer.json()["results"]}
         assert (book.id in found) is bool(words(title)), title
