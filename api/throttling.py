@@ -15,6 +15,7 @@ from rest_framework.exceptions import APIException, Throttled
 from rest_framework.request import Request
 
 ANONYMOUS: Final = "100/h"  # reads without a sign-in, per address (IPv6: per /64)
+CATALOGUE: Final = "600/h"  # the same, of what exists: one who types asks once a word
 GUESSES: Final = {  # attempts to sign in
     "address": "30/15m",
     "account at address": "10/15m",

@@ -5,36 +5,23 @@ from collections.abc import Mapping
 
 from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import QueryDict
-from django_filters import CharFilter, DateFilter, FilterSet, MultipleChoiceFilter
+from django_filters import CharFilter, DateFilter
 
-from catalog import marketplaces
+from api.catalogue import TEXT_MAX, CatalogueFilter, Rows
 from catalog.models import Audiobook, Credit, SeriesEntry
-from catalog.models.audiobook import AudiobookQuerySet
 from catalog.normalise import fold
 
-TEXT_MAX = 200
 # Of no use to a reader, and most of a row's bytes.
 _UNREAD = ("metadata", "match_keys", "folded", "search_vector", "genres")
 
-Rows = AudiobookQuerySet
 
-
-class UpcomingFilter(FilterSet):
+class UpcomingFilter(CatalogueFilter):
     """Which of them."""
 
-    marketplace = MultipleChoiceFilter(choices=marketplaces.CHOICES, distinct=False)
-    language = CharFilter(
-        lookup_expr="iexact", max_length=TEXT_MAX, label="An English word: german, japanese …"
-    )
     from_date = DateFilter("release_date", "gte", label="Out on this day or later.")
     to_date = DateFilter("release_date", "lte", label="Out on this day or earlier.")
     author = CharFilter(method="of_author", max_length=TEXT_MAX, label="Part of a name.")
     series = CharFilter(method="of_series", max_length=TEXT_MAX, label="Part of a title.")
-    q = CharFilter(
-        method="of_words",
-        max_length=TEXT_MAX,
-        label="Words, all of them in the title, the series or the names.",
-    )
 
     class Meta:
         model = Audiobook
@@ -51,9 +38,6 @@ class UpcomingFilter(FilterSet):
             audiobook=OuterRef("pk"), series__title_key__contains=fold(text)
         )
         return rows.filter(_sayable(text), Exists(places))
-
-    def of_words(self, rows: Rows, _name: str, text: str) -> Rows:
-        return rows.search(text)
 
 
 def _sayable(text: str) -> Q:

@@ -34,6 +34,7 @@ _SPELLINGS = {
     "contributeur collaboratore collaboratrice collaborator creator ghostwriter interviewer with "
     "featuring",
 }
+ROLES = tuple(_SPELLINGS)
 _ROLES = {fold(word): role for role, spelt in _SPELLINGS.items() for word in spelt.split()}
 # Words beside a role that say nothing: "Foreword by", "Introduction M.D.", "Editor Jr."
 _BESIDE = frozenset({"by", "and", "und", "et", "y", "e", "m", "d", "md", "ph", "phd", "jr", "sr"})

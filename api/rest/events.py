@@ -73,8 +73,7 @@ def _page(*, after: int, limit: int, **filters: str) -> dict[str, Any]:
 
 
 def _told(after: int, through: int, marketplace: str = "", kind: str = "") -> Any:
-    """What anybody may hear: no reminders, nothing of which a person said that nobody need hear it."""
-    events = ReleaseEvent.objects.not_dropped().exclude(kind=ReleaseEvent.Kind.REMINDER)
+    events = ReleaseEvent.objects.public()
     if marketplace:
         events = events.filter(audiobook__marketplace=marketplace)
     if kind:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError as FieldError
@@ -22,6 +22,7 @@ SIZE_MAX = 200
 class KeysetPagination(BasePagination):
     """Follows a view's `keyset`: fields that order its rows and together name one row.
 
+    Rows are models or dictionaries; of the latter, annotations may be among the fields.
     All ascending, or all descending with a `-` before each. The cursor holds their values in the
     last row of a page; it is no secret, and made-up ones are harmless.
     """
@@ -74,8 +75,9 @@ def _size(request: Request) -> int:
     return size
 
 
-def _cursor(row: Model, keyset: Sequence[str]) -> str:
-    values = [str(getattr(row, name.lstrip("-"))) for name in keyset]
+def _cursor(row: Model | Mapping[str, Any], keyset: Sequence[str]) -> str:
+    names = [name.lstrip("-") for name in keyset]
+    values = [str(row[name] if isinstance(row, Mapping) else getattr(row, name)) for name in names]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
@@ -84,7 +86,7 @@ def _behind(rows: QuerySet[Any], keyset: Sequence[str], request: Request) -> Que
     cursor = request.query_params.get("cursor")
     if not cursor:
         return rows
-    values = _values(cursor, rows.model, keyset)
+    values = _values(cursor, rows, keyset)
     direction = "lt" if keyset[0].startswith("-") else "gt"
     names = [name.lstrip("-") for name in keyset]
     behind = Q()
@@ -95,13 +97,26 @@ def _behind(rows: QuerySet[Any], keyset: Sequence[str], request: Request) -> Que
     return rows.filter(behind, **{f"{names[0]}__{direction}e": values[0]})
 
 
-def _values(cursor: str, model: type[Model], keyset: Sequence[str]) -> list[Any]:
-    fields = [model._meta.get_field(name.lstrip("-")) for name in keyset]
+def _values(cursor: str, rows: QuerySet[Any], keyset: Sequence[str]) -> list[Any]:
+    fields = [_field(rows, name.lstrip("-")) for name in keyset]
     try:
         texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [
-            field.clean(str(text), None)  # type: ignore[union-attr]
+            field.clean(_sayable(str(text)), None)
             for field, text in zip(fields, texts, strict=True)
         ]
     except (FieldError, binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise ValidationError({"cursor": ["This is no cursor of ours."]}) from error
+
+
+def _field(rows: QuerySet[Any], name: str) -> Any:
+    annotation = rows.query.annotations.get(name)
+    return annotation.output_field if annotation else rows.model._meta.get_field(name)
+
+
+def _sayable(text: str) -> str:
+    """`text`; ValueError if PostgreSQL can't hold it."""
+    if "\0" in text:
+        raise ValueError("a zero")
+    text.encode()  # halves of characters can't be
+    return text

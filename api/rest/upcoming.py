@@ -6,9 +6,11 @@ from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from api.catalogue import Record, Rows, records, shown
 from api.throttling import ANONYMOUS, limit
-from api.upcoming import Rows, UpcomingFilter, people, upcoming_rows
+from api.upcoming import UpcomingFilter
 from catalog.models import Audiobook, SeriesEntry
 from stalkerr import clock
 
@@ -23,8 +25,10 @@ class PlaceSerializer(serializers.ModelSerializer[SeriesEntry]):
 
 
 class UpcomingSerializer(serializers.ModelSerializer[Audiobook]):
-    authors = serializers.SerializerMethodField()
-    narrators = serializers.SerializerMethodField()
+    """For the description only: answers are made by the database (api/catalogue.py)."""
+
+    authors = serializers.ListField(child=serializers.CharField())
+    narrators = serializers.ListField(child=serializers.CharField())
     series = PlaceSerializer(source="places", many=True)
 
     class Meta:
@@ -35,12 +39,6 @@ class UpcomingSerializer(serializers.ModelSerializer[Audiobook]):
             *("cover_url", "url", "summary", "first_seen_at"),
         )
         read_only_fields = fields
-
-    def get_authors(self, audiobook: Audiobook) -> list[str]:
-        return people(audiobook, "author")
-
-    def get_narrators(self, audiobook: Audiobook) -> list[str]:
-        return people(audiobook, "narrator")
 
 
 class UpcomingView(ListAPIView[Audiobook]):
@@ -57,9 +55,19 @@ class UpcomingView(ListAPIView[Audiobook]):
     keyset = ("release_date", "id")
 
     def get_queryset(self) -> Rows:
-        return upcoming_rows(clock.now())
+        return Audiobook.objects.upcoming(clock.now())
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         if not request.user.is_authenticated:
             limit(request, group="upcoming", rate=ANONYMOUS)
-        return super().list(request, *args, **kwargs)
+        rows: Any = self.filter_queryset(self.get_queryset())
+        page: Any = self.paginate_queryset(records(rows))
+        return self.get_paginated_response([_shown(record) for record in page])
+
+
+def _shown(record: Record) -> Record:
+    whole = shown(record)
+    places = [
+        {name: place[name] for name in PlaceSerializer.Meta.fields} for place in whole["series"]
+    ]
+    return {name: whole[name] for name in UpcomingSerializer.Meta.fields} | {"series": places}

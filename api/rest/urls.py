@@ -3,17 +3,20 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from api.rest.audiobooks import AudiobookListView, AudiobookView, HistoryView
 from api.rest.channel_kinds import KindsView, PreviewView
 from api.rest.channels import ChannelViewSet
-from api.rest.contributors import ContributorsView
+from api.rest.contributors import ContributorsView, ContributorView
 from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
+from api.rest.series import SeriesListView, SeriesView
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
+from api.rest.works import WorkView
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("watches", WatchViewSet, basename="watch")
@@ -23,7 +26,14 @@ router.register("marks", MarkViewSet, basename="mark")
 urlpatterns = [
     path("", include(router.urls)),
     path("upcoming", UpcomingView.as_view(), name="upcoming"),
+    path("audiobooks", AudiobookListView.as_view(), name="audiobooks"),
+    path("audiobooks/<int:pk>", AudiobookView.as_view(), name="audiobook"),
+    path("audiobooks/<int:pk>/history", HistoryView.as_view(), name="history"),
+    path("works/<int:pk>", WorkView.as_view(), name="work"),
+    path("series", SeriesListView.as_view(), name="series-list"),
+    path("series/<int:pk>", SeriesView.as_view(), name="series"),
     path("contributors", ContributorsView.as_view(), name="contributors"),
+    path("contributors/<int:pk>", ContributorView.as_view(), name="contributor"),
     path("channels/kinds", KindsView.as_view(), name="channel-kinds"),
     path("channels/preview", PreviewView.as_view(), name="channel-preview"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),

@@ -5,13 +5,18 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchQuery, SearchVectorField
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Collate, Left, Now
 
 from catalog import marketplaces
-from catalog.normalise import words
+from catalog.search import every_word
+
+# What orders a catalogue, always the same expression so that an index serves it. Undated titles
+# come before all others; a title's first letters tell it from others, and fit into an index.
+DAY = Coalesce("release_date", models.Value(dt.date.min), output_field=models.DateField())
+SORT_TITLE = Collate(Left("folded", 100), "C")
 
 
 class Work(models.Model):
@@ -40,8 +45,13 @@ class AudiobookQuerySet(models.QuerySet["Audiobook"]):
         return ahead.order_by("release_date", "id")
 
     def search(self, text: str) -> Self:
-        """Those whose title, series or people hold every word of `text`."""
-        return self.filter(search_vector=SearchQuery(" ".join(words(text)), config="simple"))
+        """Those whose title, series or people hold every word of `text`, the last as a beginning."""
+        query = every_word(text)
+        return self.none() if query is None else self.filter(search_vector=query)
+
+    def sortable(self) -> Self:
+        """With what they may be ordered by beside their columns."""
+        return self.annotate(day=DAY, sort_title=SORT_TITLE)
 
     def due_out(self, marketplace: str, today: dt.date) -> Self:
         """Out by their date, and nobody has said so yet."""
@@ -137,6 +147,8 @@ class Audiobook(models.Model):
                 condition=models.Q(withdrawn_at=None, out_at=None),
                 name="audiobook_due_out",
             ),
+            models.Index(DAY, "id", name="audiobook_by_day"),  # AudiobookQuerySet.sortable
+            models.Index(SORT_TITLE, "id", name="audiobook_by_title"),
             models.Index(fields=["asin"], name="audiobook_asin"),  # the work of a new edition
             GinIndex(fields=["search_vector"], name="audiobook_search"),  # search()
             GinIndex(fields=["match_keys"], name="audiobook_keys"),  # how rare a word is; previews

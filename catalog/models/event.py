@@ -22,6 +22,10 @@ class ReleaseEventQuerySet(models.QuerySet["ReleaseEvent"]):
         """
         return self.exclude(fanned_through=0, fanned_out_at__isnull=False)
 
+    def public(self) -> Self:
+        """What anybody may hear: published, no reminder, nothing a person dropped."""
+        return self.not_dropped().exclude(kind="reminder").exclude(published_seq=None)
+
 
 class ReleaseEvent(models.Model):
     class Kind(models.TextChoices):

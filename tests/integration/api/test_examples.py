@@ -9,6 +9,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from catalog.listing import SeriesPlace
+from catalog.models import Series
 from catalog.services import publish_events
 from notifications.models import SHARDS
 from tests.factories import make_audiobook, make_channel, make_watch
@@ -25,7 +27,7 @@ VARYING = {  # by how it is spelt, or by its name
     r"whsec_[\w+/=]+": "SECRET",
     r"eyJ\S+": "TOKEN",
 }
-NUMBERS = {"id", "channel"}
+NUMBERS = {"id", "channel", "work_id", "audiobook_id"}
 
 
 def examples(page: str) -> list[tuple[str, dict[str, Any]]]:
@@ -85,6 +87,15 @@ def test_all_news_is_read_as_the_page_shows(now: dt.datetime) -> None:
     assert timeless(answer) == timeless(token)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['access']}")
     assert timeless(ask(client, reading)) == timeless(shown)
+
+
+def test_the_catalogue_is_read_as_the_page_shows(anybody: APIClient, now: dt.datetime) -> None:
+    (searching, hits), (reading, series) = examples("read-the-catalogue")
+    place = SeriesPlace("B0SERIES01", "The Long Tide", "2")
+    make_audiobook(now=now, title="Glass Tide", asin="B0GLASS001", series=[place])
+    assert timeless(ask(anybody, searching)) == timeless(hits)
+    reading = reading.replace("series/1", f"series/{Series.objects.get().id}")
+    assert timeless(ask(anybody, reading)) == timeless(series)
 
 
 def test_why_and_what_would_have_been_are_answered_as_the_page_shows(
