@@ -294,7 +294,7 @@ def answers_of_the_api(user: User) -> str:
     book = Audiobook.objects.order_by("id").first()
     assert book
     asked = [f"/api/explain?audiobook={book.pk}", "/api/contributors?name=Ada Example"]
-    answers = [client.get(url) for url in [*urls, *asked, "/", "/health", "/rss/upcoming"]]
+    answers = [client.get(url) for url in [*urls, *asked, "/", "/health", "/feeds/upcoming.rss"]]
     refused = [answer.request["PATH_INFO"] for answer in answers if answer.status_code >= 400]
     # Those that want a query are asked with one as well.
     assert Counter(refused) - Counter(["/health", "/api/contributors", "/api/explain"]) == Counter()
