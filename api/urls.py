@@ -3,6 +3,7 @@
 from django.urls import include, path, register_converter
 
 from api.feeds import views as feeds
+from api.feeds.private import private
 from api.health import health
 from api.metrics import metrics
 from api.web.links import confirm, unsubscribe
@@ -20,6 +21,7 @@ urlpatterns = [
     path("feeds/upcoming.<format:extension>", feeds.upcoming, name="feed-upcoming"),
     path("feeds/authors/<int:pk>.<format:extension>", feeds.author, name="feed-author"),
     path("feeds/series/<int:pk>.<format:extension>", feeds.series, name="feed-series"),
+    path("feeds/private/<str:token>.<format:extension>", private, name="feed-private"),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
 ]

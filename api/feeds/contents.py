@@ -9,7 +9,9 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 
+from accounts.models import FeedToken
 from api.feeds.entries import Entry, Feed, entries_of
+from api.feeds.wanted import found_by
 from api.upcoming import filter_rows
 from catalog.models import Audiobook, Contributor, Credit, Series, SeriesEntry
 from catalog.models.audiobook import AudiobookQuerySet
@@ -75,6 +77,21 @@ def of_series(request: HttpRequest, pk: int, now: dt.datetime) -> Scope:
     return _of(request, f"series:{pk}", title, now, lambda rows: rows.filter(places__in=entries))
 
 
+def private_scope(token: FeedToken, now: dt.datetime) -> Scope:
+    """What the owner's watches find, or one of them."""
+    found = found_by(user_id=token.user_id, watch_id=token.watch_id)
+    feed = Feed(
+        id=f"urn:stalkerr:feed:private:{token.pk}",
+        title=f"Stalkerr: {token.name or 'what you watch'}",
+        description="Audiobooks to come, or out lately, that your watches find.",
+        entries=(),
+        remind_days=token.remind_days,
+    )
+    return Scope(
+        feed=feed, news=_lately(now).filter(pk__in=found), days=_days(now).filter(pk__in=found)
+    )
+
+
 def _of(request: HttpRequest, name: str, title: str, now: dt.datetime, narrow: Narrow) -> Scope:
     feed = _public(
         name,
@@ -82,10 +99,10 @@ def _of(request: HttpRequest, name: str, title: str, now: dt.datetime, narrow: N
         title=f"Stalkerr: {title}",
         description=f"Audiobooks to come, or out lately: {title}.",
     )
-    return Scope(feed=feed, news=narrow(lately(now)), days=narrow(_days(now)))
+    return Scope(feed=feed, news=narrow(_lately(now)), days=narrow(_days(now)))
 
 
-def lately(now: dt.datetime) -> Rows:
+def _lately(now: dt.datetime) -> Rows:
     """Titles to come, with a date or without, and those that are out since not long."""
     recent = Q(release_date__gte=(now - LATELY).date()) | Q(release_date=None, out_at=None)
     return Audiobook.objects.filter(recent, withdrawn_at=None)

@@ -29,7 +29,8 @@ from django.test import Client as Browser
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import FeedToken, User
+from accounts.services import make_feed
 from api.auth import issue_token
 from catalog.models import Audiobook, Mark, Watch
 from notifications.channels import registry
@@ -56,7 +57,12 @@ pytestmark = [
 KINDS: Final = sorted(registry.CHANNELS)
 MAIL_PASSWORD: Final = "canary/of the:mail@server"
 SETTINGS: Final = ("SECRET_KEY", "JWT_KEY", "METRICS_TOKEN", "FLOWER_PASSWORD")
-ROWS: Final[dict[str, type[Any]]] = {"channels": ChannelRow, "watches": Watch, "marks": Mark}
+ROWS: Final[dict[str, type[Any]]] = {
+    "channels": ChannelRow,
+    "watches": Watch,
+    "marks": Mark,
+    "feeds": FeedToken,
+}
 USUAL: Final = {"host", "user-agent", "accept", "accept-encoding", "content-length", "content-type"}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
 
@@ -68,8 +74,10 @@ def test_no_secret_is_written_or_shown_anywhere(
     with receivers() as bases, broker_traffic() as traffic:
         made = [register(alice, kind, base) for kind in KINDS for base in bases.values()]
         make_news(alice)
+        _, feed = make_feed(user_id=alice.pk, watch_id=None, now=clock.now())
         send_for_real(tmp_path)
     secrets = {**secrets_of_settings(), **{k: v for _, found in made for k, v in found.items()}}
+    secrets["feed"] = feed
     assert len(secrets) > len(KINDS)
     places = {
         "answers to creations and refusals": "\n".join(answer for answer, _ in made),
