@@ -73,8 +73,7 @@ def test_no_secret_is_written_or_shown_anywhere(
     """Proves the guards together: what is sealed, what is left out, what is starred out."""
     with receivers() as bases, broker_traffic() as traffic:
         made = [register(alice, kind, base) for kind in KINDS for base in bases.values()]
-        make_news(alice)
-        _, feed = make_feed(user_id=alice.pk, watch_id=None, now=clock.now())
+        feed = make_news(alice)
         send_for_real(tmp_path)
     secrets = {**secrets_of_settings(), **{k: v for _, found in made for k, v in found.items()}}
     secrets["feed"] = feed
@@ -203,11 +202,14 @@ def register(user: User, kind: str, base: str) -> tuple[str, dict[str, str]]:
     return "\n".join(answer.content.decode() for answer in answers), secrets
 
 
-def make_news(user: User) -> None:
+def make_news(user: User) -> str:
+    """News, and what else can be read; the secret of a private feed."""
     make_watch(user, now=clock.now())
     book = make_audiobook(now=clock.now())
     Mark.objects.create(user=user, work=book.work, kind=Mark.Kind.HAVE_IT)
     make_audiobook(now=clock.now())
+    _, secret = make_feed(user_id=user.pk, watch_id=None, now=clock.now())
+    return secret
 
 
 def send_for_real(logs: Path) -> None:
