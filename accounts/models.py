@@ -1,10 +1,12 @@
 """Who you are, and what the system itself must tell you."""
 
-from typing import Any, ClassVar
+import hashlib
+from typing import Any, ClassVar, Self
 from zoneinfo import available_timezones
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now, Upper
@@ -80,3 +82,50 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class FeedTokenQuerySet(models.QuerySet["FeedToken"]):
+    def opened_by(self, secret: str) -> Self:
+        """The feed, if any, whose secret this is, and whose user may still come in."""
+        return self.filter(digest=FeedToken.digest_of(secret), user__is_active=True)
+
+
+class FeedToken(models.Model):
+    """A secret address under which one private feed is read, by whoever knows it; nothing else."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="feed_tokens")
+    # The database has a key of (watch, user): a migration of the catalogue says so.
+    watch_id = models.BigIntegerField(
+        null=True, blank=True, help_text="Empty: the feed has what any of the user's watches finds."
+    )
+    name = models.CharField(max_length=80, blank=True, help_text="Its owner's word for it.")
+    remind_days = ArrayField(
+        models.PositiveSmallIntegerField(),
+        default=list,
+        blank=True,
+        help_text="In a calendar: rings so many days before.",
+    )
+    # Of 256 random bits a plain hash is enough: there is nothing to guess.
+    digest = models.CharField(max_length=64, unique=True, editable=False, db_collation="C")
+    created_at = models.DateTimeField()
+    rotated_at = models.DateTimeField(null=True, blank=True)
+
+    objects = FeedTokenQuerySet.as_manager()
+
+    class Meta:
+        db_table = "feed_tokens"
+        indexes = [
+            models.Index(  # the other end of watches' key
+                fields=["watch_id", "user"],
+                condition=~models.Q(watch_id=None),
+                name="feed_token_watch",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"feed {self.pk}"
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        """What is kept of a secret."""
+        return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -103,7 +103,7 @@ def _answer(
     """Problem details under /api, plain text for feeds, Django's pages elsewhere."""
     if request.path.startswith("/api/"):
         return JsonResponse(problem(status, detail), status=status, content_type=CONTENT_TYPE)
-    if request.path.startswith("/rss/"):
+    if request.path.startswith("/feeds/"):
         return HttpResponse(detail, status=status, content_type="text/plain; charset=utf-8")
     if exception is None:
         return defaults.server_error(request)

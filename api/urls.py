@@ -1,13 +1,16 @@
 """How others ask: the paths, each with its door."""
 
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
-from api.feeds.upcoming import upcoming as rss_upcoming
+from api.feeds import views as feeds
+from api.feeds.private import private
 from api.health import health
 from api.metrics import metrics
 from api.web.links import confirm, unsubscribe
 from api.web.sign_in import sign_in
 from api.web.start import start
+
+register_converter(feeds.FormatConverter, "format")
 
 urlpatterns = [
     path("", start, name="start"),
@@ -15,7 +18,10 @@ urlpatterns = [
     path("confirm/<str:token>", confirm, name="confirm"),
     path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
     path("api/", include("api.rest.urls")),
-    path("rss/upcoming", rss_upcoming, name="rss"),
+    path("feeds/upcoming.<format:extension>", feeds.upcoming, name="feed-upcoming"),
+    path("feeds/authors/<int:pk>.<format:extension>", feeds.author, name="feed-author"),
+    path("feeds/series/<int:pk>.<format:extension>", feeds.series, name="feed-series"),
+    path("feeds/private/<str:token>.<format:extension>", private, name="feed-private"),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
 ]

@@ -2,7 +2,7 @@
 
 from catalog.normalise import clean, fold
 
-# The API's word, then what sites, codes and other languages call it.
+# The API's word, then its code, then what sites, other codes and other languages call it.
 _NAMES = {
     "english": "en eng englisch anglais ingles inglese engelsk engelska engels 英語 英语 английский अंग्रेज़ी",
     "german": "de deu ger deutsch allemand aleman tedesco alemao tysk tyska duits ドイツ語 德语 немецкий",
@@ -57,6 +57,7 @@ _NAMES = {
     "swiss_german": "gsw schweizerdeutsch schwyzerdutsch",
 }
 _WORDS = {fold(name): word for word, names in _NAMES.items() for name in (word, *names.split())}
+_CODES = {word: names.split()[0] for word, names in _NAMES.items()}
 
 
 def language(text: str) -> str | None:
@@ -74,3 +75,8 @@ def language(text: str) -> str | None:
 def _last(words: list[str]) -> str | None:
     """Where the region comes first: "Brazilian Portuguese", "Simplified Chinese"."""
     return _WORDS.get(words[-1]) if len(words[-1]) > 3 else None
+
+
+def code_of(word: str) -> str:
+    """The code (RFC 5646) of a language by its word; empty for a word we do not know."""
+    return _CODES.get(word, "")

@@ -10,6 +10,7 @@ from api.rest.contributors import ContributorsView, ContributorView
 from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
+from api.rest.feeds import FeedViewSet
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
 from api.rest.series import SeriesListView, SeriesView
@@ -22,6 +23,7 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("watches", WatchViewSet, basename="watch")
 router.register("channels", ChannelViewSet, basename="channel")
 router.register("marks", MarkViewSet, basename="mark")
+router.register("feeds", FeedViewSet, basename="feed")
 
 urlpatterns = [
     path("", include(router.urls)),

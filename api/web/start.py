@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from api.feeds.views import FORMATS
 from api.throttling import ANONYMOUS, limited
 from api.upcoming import filter_rows, people, upcoming_rows
 from catalog.marketplaces import MARKETPLACES
@@ -15,6 +16,10 @@ from notifications.messages import date_words
 from stalkerr import clock
 
 TITLES: Final = 50
+_FEEDS: Final = [
+    {"name": name, "extension": extension, "type": FORMATS[extension].content_type.split(";")[0]}
+    for name, extension in (("RSS", "rss"), ("Atom", "atom"), ("JSON", "json"), ("calendar", "ics"))
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "lines": [_line(audiobook) for audiobook in rows[:TITLES]],
         "sentences": [sentence for sentences in errors.values() for sentence in sentences],
         "asked": asked,
+        "feeds": _FEEDS,
         "feed_query": asked.urlencode(),
         "marketplaces": MARKETPLACES.values(),
     }

@@ -149,6 +149,11 @@ class Audiobook(models.Model):
             ),
             models.Index(DAY, "id", name="audiobook_by_day"),  # AudiobookQuerySet.sortable
             models.Index(SORT_TITLE, "id", name="audiobook_by_title"),
+            models.Index(  # api/feeds/contents.py: calendars, which say that it is gone
+                fields=["release_date"],
+                condition=~models.Q(withdrawn_at=None),
+                name="audiobook_withdrawn",
+            ),
             models.Index(fields=["asin"], name="audiobook_asin"),  # the work of a new edition
             GinIndex(fields=["search_vector"], name="audiobook_search"),  # search()
             GinIndex(fields=["match_keys"], name="audiobook_keys"),  # how rare a word is; previews

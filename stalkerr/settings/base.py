@@ -134,6 +134,7 @@ JWT_LIFETIME = seconds("JWT_LIFETIME", 15 * 60)
 METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
+WEBSUB_HUB: str = env.str("WEBSUB_HUB", default="")  # told of by public feeds
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
 REST_FRAMEWORK = {

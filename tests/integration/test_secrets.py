@@ -29,7 +29,8 @@ from django.test import Client as Browser
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import FeedToken, User
+from accounts.services import make_feed
 from api.auth import issue_token
 from catalog.models import Audiobook, Mark, Watch
 from notifications.channels import registry
@@ -56,7 +57,12 @@ pytestmark = [
 KINDS: Final = sorted(registry.CHANNELS)
 MAIL_PASSWORD: Final = "canary/of the:mail@server"
 SETTINGS: Final = ("SECRET_KEY", "JWT_KEY", "METRICS_TOKEN", "FLOWER_PASSWORD")
-ROWS: Final[dict[str, type[Any]]] = {"channels": ChannelRow, "watches": Watch, "marks": Mark}
+ROWS: Final[dict[str, type[Any]]] = {
+    "channels": ChannelRow,
+    "watches": Watch,
+    "marks": Mark,
+    "feeds": FeedToken,
+}
 USUAL: Final = {"host", "user-agent", "accept", "accept-encoding", "content-length", "content-type"}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
 
@@ -67,9 +73,10 @@ def test_no_secret_is_written_or_shown_anywhere(
     """Proves the guards together: what is sealed, what is left out, what is starred out."""
     with receivers() as bases, broker_traffic() as traffic:
         made = [register(alice, kind, base) for kind in KINDS for base in bases.values()]
-        make_news(alice)
+        feed = make_news(alice)
         send_for_real(tmp_path)
     secrets = {**secrets_of_settings(), **{k: v for _, found in made for k, v in found.items()}}
+    secrets["feed"] = feed
     assert len(secrets) > len(KINDS)
     places = {
         "answers to creations and refusals": "\n".join(answer for answer, _ in made),
@@ -195,11 +202,14 @@ def register(user: User, kind: str, base: str) -> tuple[str, dict[str, str]]:
     return "\n".join(answer.content.decode() for answer in answers), secrets
 
 
-def make_news(user: User) -> None:
+def make_news(user: User) -> str:
+    """News, and what else can be read; the secret of a private feed."""
     make_watch(user, now=clock.now())
     book = make_audiobook(now=clock.now())
     Mark.objects.create(user=user, work=book.work, kind=Mark.Kind.HAVE_IT)
     make_audiobook(now=clock.now())
+    _, secret = make_feed(user_id=user.pk, watch_id=None, now=clock.now())
+    return secret
 
 
 def send_for_real(logs: Path) -> None:
@@ -294,7 +304,7 @@ def answers_of_the_api(user: User) -> str:
     book = Audiobook.objects.order_by("id").first()
     assert book
     asked = [f"/api/explain?audiobook={book.pk}", "/api/contributors?name=Ada Example"]
-    answers = [client.get(url) for url in [*urls, *asked, "/", "/health", "/rss/upcoming"]]
+    answers = [client.get(url) for url in [*urls, *asked, "/", "/health", "/feeds/upcoming.rss"]]
     refused = [answer.request["PATH_INFO"] for answer in answers if answer.status_code >= 400]
     # Those that want a query are asked with one as well.
     assert Counter(refused) - Counter(["/health", "/api/contributors", "/api/explain"]) == Counter()

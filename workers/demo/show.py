@@ -151,7 +151,7 @@ class Show:
         pages = {
             "start": f"{stage.url}/",
             "upcoming": f"{stage.url}/api/upcoming",
-            "feed": f"{stage.url}/rss/upcoming",
+            "feed": f"{stage.url}/feeds/upcoming.rss",
             "API docs": f"{stage.url}/api/docs",
             "admin": f"{stage.url}/admin/",
             "Flower": f"http://{stage.flower}/",

@@ -41,6 +41,6 @@ def test_a_page_loads_nothing_from_elsewhere(client: Client, db: None, path: str
     )
     assert loaded
     for url in loaded:
-        assert re.match(r"/static/|/rss/|data:,", url), url
+        assert re.match(r"/static/|/feeds/|data:,", url), url
         if url.startswith("/static/"):
             assert finders.find(url.removeprefix("/static/")), url

@@ -37,10 +37,14 @@ def test_the_page_is_searched_and_offers_the_feed_of_that_search(
     text = client.get("/", {"q": "", "marketplace": "de"}).content.decode()
     assert "Von Meer" in text
     assert "Of Sand" not in text
-    assert (
-        'type="application/rss+xml" title="Upcoming audiobooks" href="/rss/upcoming?marketplace=de"'
-        in text
-    )
+    for extension, kind, name in (
+        ("rss", "application/rss+xml", "RSS"),
+        ("atom", "application/atom+xml", "Atom"),
+        ("json", "application/feed+json", "JSON"),
+        ("ics", "text/calendar", "calendar"),
+    ):
+        found = f'type="{kind}" title="Upcoming audiobooks ({name})" '
+        assert f'{found}href="/feeds/upcoming.{extension}?marketplace=de"' in text
 
 
 def test_an_odd_question_gets_a_sentence(client: Client) -> None:

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.services import make_feed
 from catalog.models import Mark, Watch
 from notifications.models import Channel, Route
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
@@ -31,6 +32,9 @@ OWNED = {
     "api/channels/<int:pk>/rotate-secret",
     "api/channels/<int:pk>/send-confirmation",
     "api/channels/<int:pk>/test",
+    "api/feeds",
+    "api/feeds/<int:pk>",
+    "api/feeds/<int:pk>/rotate",
     "api/marks",
     "api/marks/<int:pk>",
     "api/deliveries",
@@ -76,6 +80,7 @@ def bodies(watch: Watch, channel: Channel) -> list[dict[str, Any]]:
         {"kind": "webhook", "name": "Stolen", "config": {"url": "https://thief.example.org/"}},
         {"id": watch.id, "user": watch.user_id},
         {"kind": "have_it", "marketplace": "us", "asin": "B0STOLEN01"},
+        {"watch": watch.id},
     ]
 
 
@@ -92,12 +97,14 @@ def test_a_stranger_finds_nothing_of_others_and_changes_nothing(
     audiobook = make_audiobook(now=now, asin="B0STOLEN01")
     delivery = make_delivery(channel, event_of(audiobook), now=now, state="held")
     mark = Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.NOT_INTERESTED)
+    feed, _ = make_feed(user_id=alice.pk, watch_id=watch.pk, now=now)
     before, client = everything(), client_of(stranger)
     ids = {
         "watches": watch.id,
         "channels": channel.id,
         "marks": mark.id,
         "deliveries": delivery.id,
+        "feeds": feed.pk,
     }
     for path in sorted(OWNED):
         if "<" not in path:
@@ -133,8 +140,9 @@ def test_a_stranger_sees_empty_lists(
     audiobook = make_audiobook(now=now)
     make_delivery(make_channel(alice), event_of(audiobook), now=now)
     Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.HAVE_IT)
+    make_feed(user_id=alice.pk, watch_id=None, now=now)
     client = client_of(stranger)
-    for path in ("watches", "channels", "marks", "deliveries"):
+    for path in ("watches", "channels", "marks", "deliveries", "feeds"):
         assert client.get(f"/api/{path}").json() == {"next": None, "results": []}
 
 
@@ -145,8 +153,15 @@ def test_nobody_gets_further_than_the_door(
     mark = Mark.objects.create(
         user=alice, work=make_audiobook(now=now).work, kind=Mark.Kind.HAVE_IT
     )
+    feed, _ = make_feed(user_id=alice.pk, watch_id=None, now=now)
     before = everything()
-    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id, "deliveries": 1}
+    ids = {
+        "watches": watch.id,
+        "channels": channel.id,
+        "marks": mark.id,
+        "deliveries": 1,
+        "feeds": feed.pk,
+    }
     for path in sorted(OWNED | SHARED):
         own = path.split("/")[1]
         for method in METHODS:

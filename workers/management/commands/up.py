@@ -38,7 +38,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"\nStalkerr is up.\n"
             f"  upcoming   {url}/api/upcoming\n"
-            f"  feed       {url}/rss/upcoming\n"
+            f"  feed       {url}/feeds/upcoming.rss\n"
             f"  API        {url}/api/docs\n"
             f"  admin      {url}/admin/  ({launch.ADMIN_EMAIL}, {password})\n"
             f"  Flower     http://{settings.FLOWER_ADDRESS}/  "
