@@ -16,6 +16,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.models import User
+from api.throttling import limit_bad_tokens
 from stalkerr import clock
 
 ALGORITHM: Final = "HS256"
@@ -114,6 +115,7 @@ class TokenAuthentication(BaseAuthentication):
         try:
             access = access_of(token=token.strip().decode("ascii", "replace"), now=clock.now())
         except BadTokenError as error:
+            limit_bad_tokens(request)
             raise AuthenticationFailed(
                 "This token is not valid (any more); get another."
             ) from error

@@ -41,6 +41,7 @@ class TokenView(APIView):
     """
 
     permission_classes = (AllowAny,)
+    throttle_classes = ()  # its guesses have limits of their own
 
     def perform_authentication(self, request: Request) -> None:
         """Whoever asks for a token need not have one, not even an old one."""

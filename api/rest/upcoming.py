@@ -1,13 +1,9 @@
 """GET /api/upcoming"""
 
-from typing import Any
-
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
-from rest_framework.request import Request
 
-from api.throttling import ANONYMOUS, limit
 from api.upcoming import Rows, UpcomingFilter, people, upcoming_rows
 from catalog.models import Audiobook, SeriesEntry
 from stalkerr import clock
@@ -51,6 +47,7 @@ class UpcomingView(ListAPIView[Audiobook]):
     """
 
     permission_classes = (AllowAny,)
+    anonymous_group = "upcoming"
     queryset = Audiobook.objects.none()  # says of what; which, is asked anew each time
     serializer_class = UpcomingSerializer
     filterset_class = UpcomingFilter
@@ -58,8 +55,3 @@ class UpcomingView(ListAPIView[Audiobook]):
 
     def get_queryset(self) -> Rows:
         return upcoming_rows(clock.now())
-
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
-        if not request.user.is_authenticated:
-            limit(request, group="upcoming", rate=ANONYMOUS)
-        return super().list(request, *args, **kwargs)
