@@ -21,11 +21,13 @@ from api.forwarded import network_of
 
 ANONYMOUS: Final = "100/h"  # reads without a sign-in, per address (IPv6: per /64)
 SIGNED_IN: Final = "5000/h"  # requests of a user, however many tokens and keys they have
+BY_KEY: Final = "3000/h"  # of these with one API key: no program uses up what its user has
 GUESSES: Final = {  # attempts to sign in
     "address": "30/15m",
     "account at address": "10/15m",
     "account": "100/h",
 }
+REFRESHES: Final = "120/15m"  # of access tokens, and sign-outs, per address
 BAD_TOKENS: Final = "60/15m"  # per address; a good one passes all the same
 
 LINKS: Final = "60/m"  # of our messages; mail providers follow many from one address
@@ -110,10 +112,17 @@ class FairUse(BaseThrottle):
     def allow_request(self, request: Request, view: object) -> bool:
         """True; raises TooManyError, which says when to come back."""
         if request.user.is_authenticated:
-            limit(request, group="user", rate=SIGNED_IN, who=str(request.user.pk))
+            limit_all(request, self._rules(request))
         else:
             limit(request, group=str(getattr(view, "anonymous_group", "open")), rate=ANONYMOUS)
         return True
+
+    def _rules(self, request: Request) -> list[Rule]:
+        rules = [rule_of(request, "user", SIGNED_IN, str(request.user.pk))]
+        key = getattr(request.auth, "key", None)
+        if key is not None:
+            rules.append(rule_of(request, "key", BY_KEY, str(key.pk)))
+        return rules
 
 
 def limited(group: str, rate: str) -> Callable[[View], View]:

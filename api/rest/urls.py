@@ -9,9 +9,10 @@ from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
+from api.rest.keys import ApiKeyViewSet
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
-from api.rest.tokens import TokenView
+from api.rest.tokens import RefreshView, RevokeView, TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
 
@@ -19,6 +20,7 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("watches", WatchViewSet, basename="watch")
 router.register("channels", ChannelViewSet, basename="channel")
 router.register("marks", MarkViewSet, basename="mark")
+router.register("keys", ApiKeyViewSet, basename="key")
 
 urlpatterns = [
     path("", include(router.urls)),
@@ -32,6 +34,8 @@ urlpatterns = [
     path("events", EventsView.as_view(), name="events"),
     path("explain", ExplainView.as_view(), name="explain"),
     path("token", TokenView.as_view(), name="token"),
+    path("token/refresh", RefreshView.as_view(), name="token-refresh"),
+    path("token/revoke", RevokeView.as_view(), name="token-revoke"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

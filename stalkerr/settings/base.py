@@ -126,6 +126,7 @@ TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 SECRET_KEY: str
 JWT_KEY: str  # signs access tokens; not SECRET_KEY, so that either can be changed alone
 JWT_LIFETIME = seconds("JWT_LIFETIME", 15 * 60)
+REFRESH_LIFETIME = seconds("REFRESH_LIFETIME", 30 * 24 * 3600)
 METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none

@@ -15,8 +15,13 @@ from tests.people import PASSWORD
 
 SAFE = {"get", "head", "options"}
 UNSAFE = {"post", "put", "patch", "delete"}
-WITHOUT_A_TOKEN = {("post", "/api/token")}  # whoever asks for one need not have one
-ANYBODYS = {"/api/token", "/api/upcoming"}  # nothing else can be done there
+# Whoever asks for one need not have one.
+WITHOUT_A_TOKEN = {
+    ("post", path) for path in ("/api/token", "/api/token/refresh", "/api/token/revoke")
+}
+ANYBODYS = {path for _, path in WITHOUT_A_TOKEN} | {
+    "/api/upcoming"
+}  # nothing else can be done there
 BODY = {"kind": "author", "query": "Ada Example"}
 
 

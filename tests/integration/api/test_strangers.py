@@ -16,7 +16,15 @@ from tests.integration.api.conftest import ClientOf
 METHODS = ("get", "put", "patch", "delete", "post")
 # Of nobody's own, for whoever is signed in.
 SHARED = {"api/contributors", "api/events", "api/channels/kinds", "api/channels/preview"}
-PUBLIC = {"api/upcoming", "api/token", "api/schema", "api/docs", "api/redoc"}
+PUBLIC = {
+    "api/upcoming",
+    "api/token",
+    "api/token/refresh",
+    "api/token/revoke",
+    "api/schema",
+    "api/docs",
+    "api/redoc",
+}
 OWNED = {
     "api/watches",
     "api/watches/<int:pk>",
@@ -27,6 +35,8 @@ OWNED = {
     "api/channels/<int:pk>/rotate-secret",
     "api/channels/<int:pk>/send-confirmation",
     "api/channels/<int:pk>/test",
+    "api/keys",
+    "api/keys/<int:pk>",
     "api/marks",
     "api/marks/<int:pk>",
     "api/deliveries",
