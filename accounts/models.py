@@ -1,5 +1,6 @@
-"""Who you are, and what the system itself must tell you."""
+"""Who you are, what opens your doors, and what the system itself must tell you."""
 
+import datetime as dt
 import hashlib
 from typing import Any, ClassVar, Self
 from zoneinfo import available_timezones
@@ -59,6 +60,72 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def password_mark(self) -> str:
+        """Changes with the password, and tells nothing about it."""
+        return self.get_session_auth_hash()[:16]
+
+
+class Scope(models.TextChoices):
+    """What a token or key is for; each includes those before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"  # what only staff may do
+
+    def includes(self, other: str) -> bool:
+        order = list(Scope)
+        return order.index(Scope(other)) <= order.index(self)
+
+
+class RefreshToken(models.Model):
+    """What gets the next access token, once. All that came from one sign-in are a family."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="refresh_tokens")
+    family = models.UUIDField(db_index=True)
+    digest = models.CharField(max_length=64, unique=True, help_text="The token is stored nowhere.")
+    scope = models.CharField(max_length=5, choices=Scope)
+    password_mark = models.CharField(
+        max_length=16, help_text="The user's at that time: with another password it opens nothing."
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    spent_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.family} of {self.created_at}"
+
+
+class ApiKeys(models.QuerySet["ApiKey"]):
+    def usable(self, now: dt.datetime) -> Self:
+        """Not expired, of a user who may sign in."""
+        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=now)
+        return self.filter(unexpired, user__is_active=True)
+
+
+class ApiKey(models.Model):
+    """What opens a user's doors to one program, until it expires or is deleted."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=12, unique=True, help_text="How its owner recognises it.")
+    digest = models.CharField(max_length=64, help_text="The key itself is stored nowhere.")
+    scope = models.CharField(max_length=5, choices=Scope)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="To the minute; empty: not yet."
+    )
+
+    objects: ClassVar[ApiKeys] = ApiKeys.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
 
 
 class Notice(models.Model):

@@ -1,11 +1,14 @@
-"""Access tokens: short-lived, signed, and worth nothing once their user's password changes.
+"""What opens a user's doors: access tokens and API keys, both sent as `Authorization: Bearer …`.
 
-A token has a scope. One that may only read is what a page or a script needs that shows things.
+An access token is short-lived, signed, and worth nothing once its user's password changes or its
+sign-in ends. Both have a scope. One that may only read is what a page or a script needs that shows
+things.
 """
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import jwt
 from django.conf import settings
@@ -15,16 +18,16 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from accounts.models import User
+from accounts.keys import MARK, key_of
+from accounts.models import ApiKey, Scope, User
+from accounts.refreshing import is_alive
+from api.throttling import limit_bad_tokens
 from stalkerr import clock
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "stalkerr"
 AUDIENCE: Final = "stalkerr-api"
 KIND: Final = "access"
-
-Scope = Literal["read", "write"]  # who may write may read
-SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 # A token from before there were scopes has no claim of it: it is refused, and was short-lived.
 _CLAIMS: Final = ["iss", "aud", "sub", "iat", "exp", "typ", "pwd", "scope"]
@@ -36,24 +39,33 @@ class BadTokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a valid token gives: whose doors it opens, and what for."""
+    """What a valid token or key gives: whose doors it opens, and what for."""
 
     user: User
     scope: Scope
+    key: ApiKey | None = None
 
 
-def issue_token(*, user: User, now: dt.datetime, scope: Scope = "write") -> str:
-    """A token that opens `user`'s doors for settings.JWT_LIFETIME."""
-    claims = {
+def issue_token(
+    *,
+    user: User,
+    now: dt.datetime,
+    scope: str = Scope.WRITE,
+    family: uuid.UUID | None = None,
+) -> str:
+    """A token that opens `user`'s doors for settings.JWT_LIFETIME, or until its sign-in ends."""
+    claims: dict[str, Any] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": str(user.pk),
         "iat": int(now.timestamp()),
         "exp": int((now + settings.JWT_LIFETIME).timestamp()),
         "typ": KIND,
-        "pwd": _password_mark(user),
-        "scope": scope,
+        "pwd": user.password_mark,
+        "scope": str(scope),
     }
+    if family is not None:
+        claims["fam"] = family.hex
     return jwt.encode(claims, settings.JWT_KEY, algorithm=ALGORITHM)
 
 
@@ -62,12 +74,24 @@ def access_of(*, token: str, now: dt.datetime) -> Access:
     claims = _claims(token)
     if claims["typ"] != KIND or not _is_valid_at(claims, int(now.timestamp())):
         raise BadTokenError("not valid now, or for something else")
-    if claims["scope"] not in SCOPES:
+    if claims["scope"] not in Scope.values:
         raise BadTokenError("for nothing that there is")
     user = User.objects.filter(pk=_number(claims["sub"]), is_active=True).first()
-    if user is None or not constant_time_compare(str(claims["pwd"]), _password_mark(user)):
+    if user is None or not constant_time_compare(str(claims["pwd"]), user.password_mark):
         raise BadTokenError("its user is gone, or has another password")
-    return Access(user, claims["scope"])
+    if "fam" in claims and not is_alive(uuid.UUID(claims["fam"])):
+        raise BadTokenError("its sign-in has ended")
+    return Access(user, Scope(claims["scope"]))
+
+
+def opened_by(*, secret: str, now: dt.datetime) -> Access:
+    """What a token or a key opens; BadTokenError where it opens nothing."""
+    if not secret.startswith(MARK):
+        return access_of(token=secret, now=now)
+    key = key_of(key=secret, now=now)
+    if key is None:
+        raise BadTokenError("not a key, or not any more")
+    return Access(key.user, Scope(key.scope), key)
 
 
 def _claims(token: str) -> dict[str, Any]:
@@ -99,21 +123,17 @@ def _number(text: object) -> int:
     return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else 0
 
 
-def _password_mark(user: User) -> str:
-    """Changes with the password, and tells nothing about it."""
-    return user.get_session_auth_hash()[:16]
-
-
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`; a token that opens nothing is 401 even where none is needed."""
+    """`Authorization: Bearer <token or key>`; one that opens nothing is 401 even where none is needed."""
 
     def authenticate(self, request: Request) -> tuple[User, Access] | None:
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
         try:
-            access = access_of(token=token.strip().decode("ascii", "replace"), now=clock.now())
+            access = opened_by(secret=token.strip().decode("ascii", "replace"), now=clock.now())
         except BadTokenError as error:
+            limit_bad_tokens(request)
             raise AuthenticationFailed(
                 "This token is not valid (any more); get another."
             ) from error
@@ -131,4 +151,24 @@ class InScope(BasePermission):
     def has_permission(self, request: Request, _view: object) -> bool:
         if request.method in SAFE_METHODS or request.auth is None:
             return True
-        return isinstance(request.auth, Access) and request.auth.scope == "write"
+        return isinstance(request.auth, Access) and request.auth.scope.includes(Scope.WRITE)
+
+
+class ForOperators(BasePermission):
+    """Staff only, by a session or by a token or key of the scope `admin`."""
+
+    message = "This is for operators, by a token or key of the scope “admin”."
+
+    def has_permission(self, request: Request, _view: object) -> bool:
+        if not request.user.is_staff:
+            return False
+        access = request.auth
+        return access is None or (isinstance(access, Access) and access.scope == Scope.ADMIN)
+
+
+def may_grant(request: Request, scope: str) -> bool:
+    """Whether who asks may make a token or key of that scope: for no more than they may do."""
+    access = request.auth
+    if isinstance(access, Access) and not access.scope.includes(scope):
+        return False
+    return scope != Scope.ADMIN or request.user.is_staff

@@ -1,26 +1,35 @@
-"""How often one address or account may ask. Exact: the counters are atomic, in Redis."""
+"""How often one address, user or key may ask, and how often anybody may guess.
+
+The counters are exact (api/counting.py). While nobody can count, what only reads may pass; a door
+that guesses open stays shut.
+"""
 
 import functools
-from collections.abc import Callable
-from ipaddress import ip_address
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException, Throttled
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from api.counting import Count, Rate, Rule, take
+from api.forwarded import network_of
 
 ANONYMOUS: Final = "100/h"  # reads without a sign-in, per address (IPv6: per /64)
 CATALOGUE: Final = "600/h"  # the same, of what exists: one who types asks once a word
+SIGNED_IN: Final = "5000/h"  # requests of a user, however many tokens and keys they have
+BY_KEY: Final = "3000/h"  # of these with one API key: no program uses up what its user has
 GUESSES: Final = {  # attempts to sign in
     "address": "30/15m",
     "account at address": "10/15m",
     "account": "100/h",
 }
+REFRESHES: Final = "120/15m"  # of access tokens, and sign-outs, per address
+BAD_TOKENS: Final = "60/15m"  # per address; a good one passes all the same
 
 LINKS: Final = "60/m"  # of our messages; mail providers follow many from one address
 TESTS: Final = "6/m"  # test messages, per user
@@ -28,6 +37,8 @@ CONFIRMATIONS: Final = {"user": "20/d", "address": "5/d"}  # requests to confirm
 UNCONFIRMED_TESTS: Final = "3/d"  # to an address that nobody has confirmed yet
 
 View = Callable[..., HttpResponseBase]
+
+_COUNT: Final = "stalkerr_count"  # of a request, on it
 
 _log = structlog.get_logger(__name__)
 
@@ -53,16 +64,67 @@ def limit(
     Raises TooManyError where it is one too many. While nobody can count,
     it may pass, unless the door is `guarded`.
     """
-    key = (lambda *_: who) if who else "ip"
+    limit_all(request, [rule_of(request, group, rate, who)], guarded=guarded)
+
+
+def rule_of(request: HttpRequest | Request, group: str, rate: str, who: str = "") -> Rule:
+    """That rate, for `who` or for the address that asks."""
+    return Rule(group, Rate.of(rate), who or address_of(request))
+
+
+def limit_all(
+    request: HttpRequest | Request, rules: Sequence[Rule], *, guarded: bool = False
+) -> None:
+    """As `limit`, against several at once: what one of them refuses counts against none."""
     try:
-        usage = get_usage(request, group=group, key=key, rate=rate, increment=True)
+        count = take(rules)
     except RedisError as error:
-        _log.warning("rate_not_counted", group=group, error=type(error).__name__)
+        groups = [rule.group for rule in rules]
+        _log.warning("rate_not_counted", groups=groups, error=type(error).__name__)
         if guarded:
             raise UncountableError from error
         return
-    if usage["should_limit"]:
-        raise TooManyError(wait=max(1, usage["time_left"]))
+    _remember(request, count)
+    if not count.accepted:
+        raise TooManyError(wait=count.reset)
+
+
+def _remember(request: HttpRequest | Request, count: Count) -> None:
+    """The count closest to its end is what the answer tells."""
+    plain = request._request if isinstance(request, Request) else request
+    known: Count | None = getattr(plain, _COUNT, None)
+    if known is None or (count.accepted, count.remaining) <= (known.accepted, known.remaining):
+        setattr(plain, _COUNT, count)
+
+
+def tell_count(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Say in the answer what is left: the three fields of draft-ietf-httpapi-ratelimit-headers-07."""
+    count: Count | None = getattr(request, _COUNT, None)
+    if count is not None:
+        response["RateLimit-Limit"] = str(count.limit)
+        response["RateLimit-Remaining"] = str(count.remaining)
+        response["RateLimit-Reset"] = str(count.reset)
+    return response
+
+
+class FairUse(BaseThrottle):
+    """What every door of the API allows a user, and one that needs no sign-in an address."""
+
+    def allow_request(self, request: Request, view: object) -> bool:
+        """True; raises TooManyError, which says when to come back."""
+        if request.user.is_authenticated:
+            limit_all(request, self._rules(request))
+        else:
+            group = str(getattr(view, "anonymous_group", "open"))
+            limit(request, group=group, rate=str(getattr(view, "anonymous_rate", ANONYMOUS)))
+        return True
+
+    def _rules(self, request: Request) -> list[Rule]:
+        rules = [rule_of(request, "user", SIGNED_IN, str(request.user.pk))]
+        key = getattr(request.auth, "key", None)
+        if key is not None:
+            rules.append(rule_of(request, "key", BY_KEY, str(key.pk)))
+        return rules
 
 
 def limited(group: str, rate: str) -> Callable[[View], View]:
@@ -96,10 +158,17 @@ def refusal(error: TooManyError | UncountableError) -> HttpResponse:
 def limit_guesses(request: HttpRequest | Request, *, account: str) -> None:
     """Count an attempt to sign in to `account`; raises TooManyError or UncountableError."""
     account = account.upper()  # as PostgreSQL compares them: a dotless i is an I to it
-    address = address_of(request)
-    keys = {"address": "", "account at address": f"{account} {address}", "account": account}
-    for group, rate in GUESSES.items():
-        limit(request, group=f"guess {group}", rate=rate, who=keys[group], guarded=True)
+    keys = {"account at address": f"{account} {address_of(request)}", "account": account}
+    rules = [
+        rule_of(request, f"guess {group}", rate, keys.get(group, ""))
+        for group, rate in GUESSES.items()
+    ]
+    limit_all(request, rules, guarded=True)
+
+
+def limit_bad_tokens(request: HttpRequest | Request) -> None:
+    """Count a token that opened nothing; raises TooManyError."""
+    limit(request, group="bad token", rate=BAD_TOKENS)
 
 
 def limit_confirmations(request: HttpRequest | Request, *, user_id: int, address: str) -> None:
@@ -108,8 +177,11 @@ def limit_confirmations(request: HttpRequest | Request, *, user_id: int, address
     Raises TooManyError or UncountableError.
     """
     keys = {"user": str(user_id), "address": address.lower()}
-    for group, rate in CONFIRMATIONS.items():
-        limit(request, group=f"confirm {group}", rate=rate, who=keys[group], guarded=True)
+    rules = [
+        rule_of(request, f"confirm {group}", rate, keys[group])
+        for group, rate in CONFIRMATIONS.items()
+    ]
+    limit_all(request, rules, guarded=True)
 
 
 def limit_tests(request: HttpRequest | Request, *, user_id: int, unconfirmed: str = "") -> None:
@@ -124,12 +196,5 @@ def limit_tests(request: HttpRequest | Request, *, user_id: int, unconfirmed: st
 
 
 def address_of(request: HttpRequest | Request) -> str:
-    """Who asks: the peer; behind a proxy, whom the proxy itself (so the last) says it is."""
-    peer: str = request.META["REMOTE_ADDR"]
-    if not settings.BEHIND_PROXY:
-        return peer
-    named = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-    try:
-        return str(ip_address(named))
-    except ValueError:
-        return peer
+    """Whose limits count: the address that asks, with its /64 (api/forwarded.py settled it)."""
+    return network_of(request.META.get("REMOTE_ADDR", ""))

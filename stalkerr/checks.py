@@ -1,6 +1,7 @@
 """What must be right before anything starts: Django's system checks of our own."""
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -51,6 +52,26 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
         for name, least in lengths.items()
         if len(getattr(settings, name)) < least
     ]
+
+
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    """A proxy that can't be read would be believed by nobody; all the world would be by everybody."""
+    return [
+        Error(
+            f"TRUSTED_PROXIES: {text!r} is no network of proxies.",
+            hint="Name each by its address or its network, such as 10.0.0.5 or 172.16.0.0/12.",
+            id="stalkerr.E006",
+        )
+        for text in settings.TRUSTED_PROXIES
+        if not _is_small_network(text)
+    ]
+
+
+def _is_small_network(text: str) -> bool:
+    try:
+        return ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
 
 
 def check_vapid(**_: Any) -> list[CheckMessage]:

@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from redis import Redis
 
+from api.counting import PREFIX
 from stalkerr import clock
 from tests import database
 from tests.people import alice, bob, staff, stranger
@@ -71,7 +72,7 @@ def _empty_ledger() -> None:
 def fresh_limits() -> None:
     """Nobody has asked for anything yet, as far as rate limits know."""
     redis = Redis.from_url(settings.BUCKETS_URL)
-    counters = list(redis.scan_iter("stalkerr:*:rl:*", count=1000))
+    counters = list(redis.scan_iter(f"{PREFIX}*", count=1000))
     if counters:
         redis.delete(*counters)
     redis.close()

@@ -12,3 +12,4 @@ class WorkersConfig(AppConfig):
         register(checks.check_channel_keys, Tags.security)
         register(checks.check_secrets, Tags.security)
         register(checks.check_vapid, Tags.security)
+        register(checks.check_proxies, Tags.security)

@@ -12,9 +12,9 @@ from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api.errors import ConflictError
+from api.rest.owned import Owned
 from catalog.models import ReleaseEvent
 from notifications.messages import BOOK, NOTICE
 from notifications.models import SHARDS, Attempt, Channel, Delivery, Message
@@ -144,7 +144,20 @@ class DeliveryFilter(FilterSet):
         return rows.filter(others.get(kind, Q(event__kind=kind)))
 
 
-class DeliveryListView(ListAPIView[Delivery]):
+class OwnedDeliveries(Owned[Delivery]):
+    """What a user was told or will be told."""
+
+    def owned(self, user_id: int) -> QuerySet[Delivery]:
+        unread = [f"event__audiobook__{name}" for name in _UNREAD]
+        return (
+            Delivery.objects.filter(user_id=user_id)
+            .select_related("event__audiobook", "notice", "posting", "message")
+            .defer(*unread)
+            .prefetch_related(Prefetch("message__log", Attempt.objects.order_by("claim_no")))
+        )
+
+
+class DeliveryListView(OwnedDeliveries, ListAPIView[Delivery]):
     """What you were told or will be told, newest first: what, why, where, and how it went."""
 
     serializer_class = DeliverySerializer
@@ -152,10 +165,10 @@ class DeliveryListView(ListAPIView[Delivery]):
     keyset = ("-id",)
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        return _mine(self.request)
+        return self.mine()
 
 
-class ReplayView(APIView):
+class ReplayView(OwnedDeliveries):
     """Send one piece of news once more: it failed, or was held for a channel that hears again.
 
     Its whole message goes, with the id it had: a receiver that knows the id drops a second copy.
@@ -163,7 +176,7 @@ class ReplayView(APIView):
 
     @extend_schema(request=None, responses=DeliverySerializer)
     def post(self, request: Request, pk: int) -> Response:
-        delivery = _mine(request).filter(id=pk).first()
+        delivery = self.mine().filter(id=pk).first()
         if delivery is None:
             raise Http404
         try:
@@ -171,7 +184,7 @@ class ReplayView(APIView):
         except NotReplayableError as error:
             raise ConflictError(str(error)) from error
         tell_soon(delivery.channel_kind, delivery.channel_id)
-        return Response(DeliverySerializer(_mine(request).get(id=pk)).data)
+        return Response(DeliverySerializer(self.mine().get(id=pk)).data)
 
 
 class ReplaySerializer(serializers.Serializer[Any]):
@@ -186,8 +199,11 @@ class ReplayedSerializer(serializers.Serializer[Any]):
     replayed = serializers.IntegerField()
 
 
-class ReplayAllView(APIView):
+class ReplayAllView(Owned[Channel]):
     """Send all that failed, or all that was held, over one of your channels once more."""
+
+    def owned(self, user_id: int) -> QuerySet[Channel]:
+        return Channel.objects.filter(user_id=user_id)
 
     @extend_schema(
         operation_id="deliveries_replay_all", request=ReplaySerializer, responses=ReplayedSerializer
@@ -195,7 +211,7 @@ class ReplayAllView(APIView):
     def post(self, request: Request) -> Response:
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        channel = _channel(request, asked.validated_data["channel"])
+        channel = self._channel(asked.validated_data["channel"])
         replay = {"failed": replay_failed, "held": replay_held}[asked.validated_data["state"]]
         try:
             count = replay(channel=channel, now=clock.now(), since=asked.validated_data["since"])
@@ -204,24 +220,13 @@ class ReplayAllView(APIView):
         tell_soon(channel.kind, channel.pk)
         return Response({"replayed": count})
 
+    def _channel(self, channel_id: int) -> Channel:
+        channel = self.mine().filter(id=channel_id).first()
+        if channel is None:
+            raise serializers.ValidationError({"channel": f"You have no channel {channel_id}."})
+        return channel
+
 
 def tell_soon(kind: str, channel_id: int) -> None:
     """What is due now need not wait for the next sweep."""
     hint_once("notifications.tell", "tell", kind=kind, shard=channel_id % SHARDS)
-
-
-def _channel(request: Request, channel_id: int) -> Channel:
-    channel = Channel.objects.filter(user_id=request.user.pk or 0, id=channel_id).first()
-    if channel is None:
-        raise serializers.ValidationError({"channel": f"You have no channel {channel_id}."})
-    return channel
-
-
-def _mine(request: Request) -> QuerySet[Delivery]:
-    unread = [f"event__audiobook__{name}" for name in _UNREAD]
-    return (
-        Delivery.objects.filter(user_id=request.user.pk or 0)
-        .select_related("event__audiobook", "notice", "posting", "message")
-        .defer(*unread)
-        .prefetch_related(Prefetch("message__log", Attempt.objects.order_by("claim_no")))
-    )

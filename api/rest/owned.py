@@ -1,6 +1,6 @@
 """What all endpoints over a user's own rows have in common: for others, the rows are not there."""
 
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
 from accounts.models import User
@@ -15,18 +16,16 @@ from accounts.models import User
 RowT = TypeVar("RowT", bound=Model)
 
 
-class OwnedViewSet(ModelViewSet[RowT]):
-    """List, create, read, change and delete the signed-in user's rows.
-
-    A row that is written is locked from reading it to the commit: of two edits, or of an edit and
-    a deletion, one sees the other.
-    """
-
-    lookup_value_converter = "int"
+class Owned(APIView, Generic[RowT]):
+    """For every view that shows or changes a user's own rows: it finds them here and nowhere else."""
 
     def owned(self, user_id: int) -> QuerySet[RowT]:
         """All rows of that user, and no others."""
         raise NotImplementedError
+
+    def mine(self) -> QuerySet[RowT]:
+        """Those of who asks; of nobody, none."""
+        return self.owned(self.request.user.pk or 0)
 
     @property
     def user(self) -> User:
@@ -35,12 +34,21 @@ class OwnedViewSet(ModelViewSet[RowT]):
             raise NotAuthenticated
         return self.request.user
 
+
+class OwnedViewSet(Owned[RowT], ModelViewSet[RowT]):
+    """List, create, read, change and delete the signed-in user's rows.
+
+    A row that is written is locked from reading it to the commit: of two edits, or of an edit and
+    a deletion, one sees the other.
+    """
+
+    lookup_value_converter = "int"
+
     def get_queryset(self) -> QuerySet[RowT]:
-        rows = self.owned(self.request.user.pk or 0)
         if self.request.method in SAFE_METHODS:
-            return rows
+            return self.mine()
         # Rows that refer to it may still be added: whoever adds some may hold what we wait for next.
-        return rows.select_for_update(of=("self",), no_key=True)
+        return self.mine().select_for_update(of=("self",), no_key=True)
 
     @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

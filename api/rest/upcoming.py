@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.catalogue import Record, Rows, records, shown
-from api.throttling import ANONYMOUS, limit
 from api.upcoming import UpcomingFilter
 from catalog.models import Audiobook, SeriesEntry
 from stalkerr import clock
@@ -49,6 +48,7 @@ class UpcomingView(ListAPIView[Audiobook]):
     """
 
     permission_classes = (AllowAny,)
+    anonymous_group = "upcoming"
     queryset = Audiobook.objects.none()  # says of what; which, is asked anew each time
     serializer_class = UpcomingSerializer
     filterset_class = UpcomingFilter
@@ -58,8 +58,6 @@ class UpcomingView(ListAPIView[Audiobook]):
         return Audiobook.objects.upcoming(clock.now())
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        if not request.user.is_authenticated:
-            limit(request, group="upcoming", rate=ANONYMOUS)
         rows: Any = self.filter_queryset(self.get_queryset())
         page: Any = self.paginate_queryset(records(rows))
         return self.get_paginated_response([_shown(record) for record in page])

@@ -11,10 +11,11 @@ from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
 from api.rest.feeds import FeedViewSet
+from api.rest.keys import ApiKeyViewSet
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
 from api.rest.series import SeriesListView, SeriesView
-from api.rest.tokens import TokenView
+from api.rest.tokens import RefreshView, RevokeView, TokenView
 from api.rest.upcoming import UpcomingView
 from api.rest.watches import WatchViewSet
 from api.rest.works import WorkView
@@ -24,6 +25,7 @@ router.register("watches", WatchViewSet, basename="watch")
 router.register("channels", ChannelViewSet, basename="channel")
 router.register("marks", MarkViewSet, basename="mark")
 router.register("feeds", FeedViewSet, basename="feed")
+router.register("keys", ApiKeyViewSet, basename="key")
 
 urlpatterns = [
     path("", include(router.urls)),
@@ -44,6 +46,8 @@ urlpatterns = [
     path("events", EventsView.as_view(), name="events"),
     path("explain", ExplainView.as_view(), name="explain"),
     path("token", TokenView.as_view(), name="token"),
+    path("token/refresh", RefreshView.as_view(), name="token-refresh"),
+    path("token/revoke", RevokeView.as_view(), name="token-revoke"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

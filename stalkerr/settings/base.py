@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "api",
 ]
 MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread a request
+    "api.middleware.limits_told",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -77,9 +78,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-SILENCED_SYSTEM_CHECKS = [
-    "django_ratelimit.W001",  # Redis is what it is meant for, only not in its list of tested backends
-]
 
 # -- servers ---------------------------------------------------------------------------------
 # CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
@@ -112,25 +110,23 @@ CACHE_URL: str = env.str("CACHE_URL")
 BUCKETS_URL: str = env.str(
     "BUCKETS_URL", default=BROKER_URL if BROKER_URL.startswith("redis") else CACHE_URL
 )
-_CACHE = {
-    "BACKEND": "django.core.cache.backends.redis.RedisCache",
-    "KEY_PREFIX": "stalkerr",
-    # Who asks a cache that hangs must not hang with it.
-    "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
-}
 CACHES = {
-    "default": {**_CACHE, "LOCATION": CACHE_URL},
-    "buckets": {**_CACHE, "LOCATION": BUCKETS_URL},
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "stalkerr",
+        # Who asks a cache that hangs must not hang with it.
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    }
 }
-RATELIMIT_USE_CACHE = "buckets"
-RATELIMIT_IP_META_KEY = "api.throttling.address_of"
-# Believe what the proxy in front of us says of who asks, and how.
-BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", default=False)
+# The proxies in front of us (CIDRs): what they say of who asks, and how, is believed.
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 
 # -- doors -----------------------------------------------------------------------------------
 SECRET_KEY: str
 JWT_KEY: str  # signs access tokens; not SECRET_KEY, so that either can be changed alone
 JWT_LIFETIME = seconds("JWT_LIFETIME", 15 * 60)
+REFRESH_LIFETIME = seconds("REFRESH_LIFETIME", 30 * 24 * 3600)
 METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
@@ -146,6 +142,7 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "api.auth.InScope",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["api.throttling.FairUse"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],

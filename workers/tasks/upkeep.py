@@ -4,6 +4,7 @@ import datetime as dt
 
 from celery import shared_task
 
+from accounts.refreshing import forget_expired
 from stalkerr import clock
 from workers import schedule
 from workers.hints import hint
@@ -11,6 +12,7 @@ from workers.jobs import job
 from workers.ledger import slots
 
 KEEP_RUNS = dt.timedelta(days=7)
+KEEP_EXPIRED = dt.timedelta(days=1)  # longer than an access token lives
 
 
 @shared_task(name="workers.tick")
@@ -24,5 +26,6 @@ def tick() -> None:
 
 @job("workers.prune")
 def prune(now: dt.datetime) -> int:
-    """Forget finished slots and runs of long ago."""
-    return slots.prune(before=now - KEEP_RUNS)
+    """Forget finished slots and runs of long ago, and tokens that open nothing any more."""
+    forgotten = forget_expired(before=now - KEEP_EXPIRED)
+    return forgotten + slots.prune(before=now - KEEP_RUNS)

@@ -25,7 +25,7 @@ VARYING = {  # by how it is spelt, or by its name
     r"\d{4}-\d\d-\d\d": "DAY",
     r"\d{4}-\d\d": "MONTH",
     r"whsec_[\w+/=]+": "SECRET",
-    r"eyJ\S+": "TOKEN",
+    r"(eyJ|str_)\S+": "TOKEN",
 }
 NUMBERS = {"id", "channel", "work_id", "audiobook_id"}
 

@@ -286,9 +286,7 @@ def test_a_book_that_nobody_can_count_is_not_sent(
     alice: User, client_of: ClientOf, settings: Settings
 ) -> None:
     """Proves the guard `guarded`: the quota holds also while its counters can't be reached."""
-    settings.CACHES = settings.CACHES | {
-        "buckets": settings.CACHES["buckets"] | {"LOCATION": "redis://127.0.0.1:1/0"}
-    }
+    settings.BUCKETS_URL = "redis://127.0.0.1:1/0"
     assert post(client_of(alice)).status_code == 503
     assert not Delivery.objects.exists()
 

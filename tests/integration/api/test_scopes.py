@@ -15,9 +15,12 @@ from tests.people import PASSWORD
 
 SAFE = {"get", "head", "options"}
 UNSAFE = {"post", "put", "patch", "delete"}
-WITHOUT_A_TOKEN = {("post", "/api/token")}  # whoever asks for one need not have one
-ANYBODYS = {  # nothing else can be done there
-    *("/api/token", "/api/upcoming", "/api/audiobooks", "/api/audiobooks/{id}"),
+# Whoever asks for one need not have one.
+WITHOUT_A_TOKEN = {
+    ("post", path) for path in ("/api/token", "/api/token/refresh", "/api/token/revoke")
+}
+ANYBODYS = {path for _, path in WITHOUT_A_TOKEN} | {  # nothing else can be done there
+    *("/api/upcoming", "/api/audiobooks", "/api/audiobooks/{id}"),
     *("/api/audiobooks/{id}/history", "/api/works/{id}", "/api/series", "/api/series/{id}"),
     "/api/contributors/{id}",
 }

@@ -135,7 +135,7 @@ def test_another_spelling_of_an_account_has_no_guesses_of_its_own(
 def test_behind_a_proxy_those_count_whom_it_names_last(
     anybody: APIClient, settings: Settings
 ) -> None:
-    settings.BEHIND_PROXY = True
+    settings.TRUSTED_PROXIES = ["127.0.0.0/8"]
 
     def try_door(named: str) -> int:
         headers = {"X-Forwarded-For": named} if named else {}
@@ -148,7 +148,7 @@ def test_behind_a_proxy_those_count_whom_it_names_last(
 def test_behind_a_proxy_readers_have_limits_of_their_own(
     anybody: APIClient, settings: Settings
 ) -> None:
-    settings.BEHIND_PROXY = True
+    settings.TRUSTED_PROXIES = ["127.0.0.0/8"]
     first, other = {"X-Forwarded-For": "10.0.0.1"}, {"X-Forwarded-For": "10.0.0.2"}
     answers = [anybody.get("/api/upcoming", headers=first).status_code for _ in range(101)]
     assert answers == [200] * 100 + [429]
@@ -181,9 +181,7 @@ def test_a_made_up_forwarded_address_gains_nothing(anybody: APIClient, name: str
 def test_guesses_that_nobody_can_count_are_not_answered(
     alice: User, anybody: APIClient, settings: Settings
 ) -> None:
-    settings.CACHES = settings.CACHES | {
-        "buckets": settings.CACHES["buckets"] | {"LOCATION": "redis://127.0.0.1:1/0"}
-    }
+    settings.BUCKETS_URL = "redis://127.0.0.1:1/0"
     assert ask(anybody, alice.email).status_code == 503
     assert anybody.get("/api/upcoming").status_code == 200
 
