@@ -9,6 +9,7 @@ from api.rest.contributors import ContributorsView
 from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
+from api.rest.exports import ExportView
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
@@ -31,6 +32,7 @@ urlpatterns = [
     path("deliveries/<int:pk>/replay", ReplayView.as_view(), name="replay"),
     path("events", EventsView.as_view(), name="events"),
     path("explain", ExplainView.as_view(), name="explain"),
+    path("export", ExportView.as_view(), name="export"),
     path("token", TokenView.as_view(), name="token"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),

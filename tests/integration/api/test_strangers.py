@@ -33,6 +33,7 @@ OWNED = {
     "api/deliveries/<int:pk>/replay",
     "api/deliveries/replay",
     "api/explain",
+    "api/export",
     "api/watches/replay",
     "api/watches/<int:pk>/replay",
     "api/webhooks/new-book",
