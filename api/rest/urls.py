@@ -10,6 +10,7 @@ from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
 from api.rest.exports import ExportView
+from api.rest.imports import ApplyView, ImportItemsView, ImportsView, ImportView
 from api.rest.marks import MarkViewSet
 from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
@@ -33,6 +34,10 @@ urlpatterns = [
     path("events", EventsView.as_view(), name="events"),
     path("explain", ExplainView.as_view(), name="explain"),
     path("export", ExportView.as_view(), name="export"),
+    path("imports", ImportsView.as_view(), name="imports"),
+    path("imports/<int:pk>", ImportView.as_view(), name="import"),
+    path("imports/<int:pk>/apply", ApplyView.as_view(), name="import-apply"),
+    path("imports/<int:pk>/items", ImportItemsView.as_view(), name="import-items"),
     path("token", TokenView.as_view(), name="token"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),

@@ -87,7 +87,7 @@ def names_of(values: Any, key: str = "name") -> tuple[Name, ...]:
 
 def authors(names: Iterable[Name]) -> tuple[Name, ...]:
     """Those of the names that are authors'; none twice."""
-    found = {}
+    found: dict[str, Name] = {}
     for name in names:
         text, role = split_role(name.text, "author")
         if text and role == "author":

@@ -117,9 +117,10 @@ def audiobookshelf(data: Any) -> Rows | None:
 def _metadata(item: dict[str, Any]) -> dict[str, Any]:
     media = item.get("media")
     found = media.get("metadata") if isinstance(media, dict) else item.get("metadata", item)
-    is_known = isinstance(found, dict) and "title" in found and "narrators" in {*found, *item}
-    is_short = isinstance(found, dict) and "authorName" in found
-    return found if is_known or is_short else {}
+    if not isinstance(found, dict):
+        return {}
+    is_whole = "title" in found and "narrators" in {*found, *item}
+    return found if is_whole or "authorName" in found else {}
 
 
 def _of_shelf(metadata: dict[str, Any]) -> Row:

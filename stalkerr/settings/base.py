@@ -77,6 +77,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, and unpacked
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.W001",  # Redis is what it is meant for, only not in its list of tested backends
 ]

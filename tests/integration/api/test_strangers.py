@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from catalog.models import Mark, Watch
+from catalog.models import Import, ImportItem, Mark, Watch
 from notifications.models import Channel, Route
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.integration.api.conftest import ClientOf
@@ -34,6 +34,10 @@ OWNED = {
     "api/deliveries/replay",
     "api/explain",
     "api/export",
+    "api/imports",
+    "api/imports/<int:pk>",
+    "api/imports/<int:pk>/apply",
+    "api/imports/<int:pk>/items",
     "api/watches/replay",
     "api/watches/<int:pk>/replay",
     "api/webhooks/new-book",
@@ -89,8 +93,11 @@ def test_a_stranger_finds_nothing_of_others_and_changes_nothing(
     audiobook = make_audiobook(now=now, asin="B0STOLEN01")
     delivery = make_delivery(channel, event_of(audiobook), now=now, state="held")
     mark = Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.NOT_INTERESTED)
+    imported = Import.objects.create(user=alice, kind="opml", created_at=now)
+    ImportItem.objects.create(imported=imported, kind="watch", watch_kind="author", title="Ada")
     before, client = everything(), client_of(stranger)
     ids = {
+        "imports": imported.id,
         "watches": watch.id,
         "channels": channel.id,
         "marks": mark.id,
@@ -131,7 +138,8 @@ def test_a_stranger_sees_empty_lists(
     make_delivery(make_channel(alice), event_of(audiobook), now=now)
     Mark.objects.create(user=alice, work=audiobook.work, kind=Mark.Kind.HAVE_IT)
     client = client_of(stranger)
-    for path in ("watches", "channels", "marks", "deliveries"):
+    Import.objects.create(user=alice, kind="opml", created_at=now)
+    for path in ("watches", "channels", "marks", "deliveries", "imports"):
         assert client.get(f"/api/{path}").json() == {"next": None, "results": []}
 
 
@@ -143,7 +151,13 @@ def test_nobody_gets_further_than_the_door(
         user=alice, work=make_audiobook(now=now).work, kind=Mark.Kind.HAVE_IT
     )
     before = everything()
-    ids = {"watches": watch.id, "channels": channel.id, "marks": mark.id, "deliveries": 1}
+    ids = {
+        "watches": watch.id,
+        "channels": channel.id,
+        "marks": mark.id,
+        "deliveries": 1,
+        "imports": 1,
+    }
     for path in sorted(OWNED | SHARED):
         own = path.split("/")[1]
         for method in METHODS:
