@@ -12,6 +12,7 @@ from api.rest.explain import ExplainView
 from api.rest.exports import ExportView
 from api.rest.imports import ApplyView, ImportItemsView, ImportsView, ImportView
 from api.rest.marks import MarkViewSet
+from api.rest.me import MeView
 from api.rest.postings import NewBookView
 from api.rest.tokens import TokenView
 from api.rest.upcoming import UpcomingView
@@ -38,6 +39,7 @@ urlpatterns = [
     path("imports/<int:pk>", ImportView.as_view(), name="import"),
     path("imports/<int:pk>/apply", ApplyView.as_view(), name="import-apply"),
     path("imports/<int:pk>/items", ImportItemsView.as_view(), name="import-items"),
+    path("me", MeView.as_view(), name="me"),
     path("token", TokenView.as_view(), name="token"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),

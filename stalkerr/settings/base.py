@@ -161,7 +161,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"MarketplaceEnum": "catalog.marketplaces.CHOICES"},
+    "ENUM_NAME_OVERRIDES": {
+        "ImportStateEnum": "catalog.models.imported.Import.State",
+        "MarketplaceEnum": "catalog.marketplaces.CHOICES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "api.schema.add_problems",

@@ -28,6 +28,7 @@ OWNED = {
     "api/channels/<int:pk>/send-confirmation",
     "api/channels/<int:pk>/test",
     "api/marks",
+    "api/me",
     "api/marks/<int:pk>",
     "api/deliveries",
     "api/deliveries/<int:pk>/replay",
