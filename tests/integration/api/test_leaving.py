@@ -73,7 +73,7 @@ def with_all_there_is(user: User, now: dt.datetime) -> Message:
         duration_ms=1,
     )
     DigestSlot.objects.create(channel=channel, local_date=now.date())
-    Refan.objects.create(event=delivery.event, user=user)
+    Refan.objects.create(event_id=delivery.event_id or 0, user=user)
     imported = Import.objects.create(user=user, kind="opml", created_at=now)
     ImportItem.objects.create(imported=imported, kind="watch", watch_kind="author", title="Ada")
     user.groups.add(Group.objects.create(name=user.email))
