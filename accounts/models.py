@@ -43,6 +43,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=True, help_text="Staff with alarms on are the operators who hear of trouble."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    left_at = models.DateTimeField(
+        null=True, editable=False, help_text="They have left: their rows are about to go."
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -55,6 +58,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Upper("email"),  # what iexact compares
                 name="one_user_per_address",
                 violation_error_message="There is a user with this e-mail address already.",
+            )
+        ]
+        indexes = [
+            models.Index(  # workers.leaving.remove_left
+                fields=["id"], condition=~models.Q(left_at=None), name="user_left"
             )
         ]
 

@@ -34,6 +34,7 @@ BAD_TOKENS: Final = "60/15m"  # per address; a good one passes all the same
 LINKS: Final = "60/m"  # of our messages; mail providers follow many from one address
 TESTS: Final = "6/m"  # test messages, per user
 CONFIRMATIONS: Final = {"user": "20/d", "address": "5/d"}  # requests to confirm an address
+IMPORTS: Final = "30/h"  # files that a user brings
 UNCONFIRMED_TESTS: Final = "3/d"  # to an address that nobody has confirmed yet
 
 View = Callable[..., HttpResponseBase]

@@ -32,6 +32,8 @@ def jobs() -> tuple[Job, ...]:
         Job("notifications.sweep", sweep, "tell", _LEASE),
         Job("notifications.look_back", dt.timedelta(days=1), "tell", _LEASE),
         Job("notifications.keep_months", dt.timedelta(hours=6), "tell", _LEASE),
+        Job("catalog.apply_imports", dt.timedelta(minutes=1), "scrape", _LEASE),
+        Job("accounts.remove_left", dt.timedelta(minutes=5), "scrape", _LEASE),
         Job("catalog.remind", dt.timedelta(minutes=15), "scrape", _LEASE),
         Job("workers.prune", dt.timedelta(hours=1), "tick", _LEASE),
     )

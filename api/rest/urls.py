@@ -10,9 +10,12 @@ from api.rest.contributors import ContributorsView, ContributorView
 from api.rest.deliveries import DeliveryListView, ReplayAllView, ReplayView
 from api.rest.events import EventsView
 from api.rest.explain import ExplainView
+from api.rest.exports import ExportView
 from api.rest.feeds import FeedViewSet
+from api.rest.imports import ApplyView, ImportItemsView, ImportsView, ImportView
 from api.rest.keys import ApiKeyViewSet
 from api.rest.marks import MarkViewSet
+from api.rest.me import MeView
 from api.rest.postings import NewBookView
 from api.rest.series import SeriesListView, SeriesView
 from api.rest.tokens import RefreshView, RevokeView, TokenView
@@ -45,6 +48,12 @@ urlpatterns = [
     path("deliveries/<int:pk>/replay", ReplayView.as_view(), name="replay"),
     path("events", EventsView.as_view(), name="events"),
     path("explain", ExplainView.as_view(), name="explain"),
+    path("export", ExportView.as_view(), name="export"),
+    path("imports", ImportsView.as_view(), name="imports"),
+    path("imports/<int:pk>", ImportView.as_view(), name="import"),
+    path("imports/<int:pk>/apply", ApplyView.as_view(), name="import-apply"),
+    path("imports/<int:pk>/items", ImportItemsView.as_view(), name="import-items"),
+    path("me", MeView.as_view(), name="me"),
     path("token", TokenView.as_view(), name="token"),
     path("token/refresh", RefreshView.as_view(), name="token-refresh"),
     path("token/revoke", RevokeView.as_view(), name="token-revoke"),

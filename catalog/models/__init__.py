@@ -1,5 +1,6 @@
 from catalog.models.audiobook import Audiobook, AudiobookCheck, Work
 from catalog.models.event import ReleaseEvent
+from catalog.models.imported import Import, ImportItem
 from catalog.models.people import Contributor, Credit
 from catalog.models.series import Series, SeriesEntry, SeriesGroup
 from catalog.models.watch import Mark, Watch, WatchKey, WatchQuery
@@ -9,6 +10,8 @@ __all__ = [
     "AudiobookCheck",
     "Contributor",
     "Credit",
+    "Import",
+    "ImportItem",
     "Mark",
     "ReleaseEvent",
     "Series",

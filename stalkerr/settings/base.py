@@ -78,6 +78,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, and unpacked
 
 # -- servers ---------------------------------------------------------------------------------
 # CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
@@ -162,6 +163,7 @@ SPECTACULAR_SETTINGS = {
         "MarketplaceEnum": "catalog.marketplaces.CHOICES",
         "AudiobookKindEnum": "catalog.classify.KINDS",
         "EventKindEnum": "catalog.models.watch.HEARABLE",
+        "ImportStateEnum": "catalog.models.imported.Import.State",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,5 +1,5 @@
 """All tasks; Celery finds them here."""
 
-from workers.tasks import notifications, scraping, upkeep
+from workers.tasks import imports, leaving, notifications, scraping, upkeep
 
-__all__ = ["notifications", "scraping", "upkeep"]
+__all__ = ["imports", "leaving", "notifications", "scraping", "upkeep"]

@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.refreshing import begin_family
 from accounts.services import make_feed
 from api.rest.owned import Owned
-from catalog.models import Mark, Watch
+from catalog.models import Import, ImportItem, Mark, Watch
 from notifications.models import Channel, Route
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.integration.api.conftest import ClientOf
@@ -68,6 +68,12 @@ RULES: Final[dict[str, Rule]] = {
     "api/deliveries/replay": "own",
     "api/deliveries/<int:pk>/replay": "object",
     "api/explain": "own",
+    "api/export": "own",
+    "api/imports": "own",
+    "api/imports/<int:pk>": "object",
+    "api/imports/<int:pk>/apply": "object",
+    "api/imports/<int:pk>/items": "object",
+    "api/me": "own",
     "api/feeds": "own",
     "api/feeds/<int:pk>": "object",
     "api/feeds/<int:pk>/rotate": "object",
@@ -146,7 +152,12 @@ def rows(alice: User, now: dt.datetime) -> dict[str, int]:
     begin_family(user=alice, scope="write", now=now)
     feed, _ = make_feed(user_id=alice.pk, watch_id=watch.pk, now=now, name="canary feed")
     of = {"watches": watch, "channels": channel, "marks": mark, "deliveries": delivery, "keys": key}
-    return {name: row.pk for name, row in of.items()} | {"feeds": feed.pk}
+    imported = Import.objects.create(user=alice, kind="opml", created_at=now)
+    ImportItem.objects.create(
+        imported=imported, kind="watch", watch_kind="author", title="Canary Author"
+    )
+    others = {"feeds": feed.pk, "imports": imported.pk}
+    return {name: row.pk for name, row in of.items()} | others
 
 
 def url_of(path: str, rows: dict[str, int]) -> str:
@@ -296,5 +307,8 @@ def test_the_stranger_of_these_tests_could_do_it_with_their_own(
         path: client.get(url_of(path, rows)).status_code
         for path in ruled("object")
         if path.count("/") == 2 and not path.startswith("api/deliveries")
-    } == {f"api/{name}/<int:pk>": 200 for name in ("channels", "feeds", "keys", "marks", "watches")}
+    } == {
+        f"api/{name}/<int:pk>": 200
+        for name in ("channels", "feeds", "imports", "keys", "marks", "watches")
+    }
     assert Watch.objects.of(alice.pk).count() == Channel.objects.filter(user=alice).count() == 1
