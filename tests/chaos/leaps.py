@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
+from notifications.destinations import CREDIT_EVERY
 from notifications.models import Delivery, Message
 from stalkerr import clock, sql
 from tests.sinks import wait_until
@@ -69,7 +70,8 @@ def _wait() -> dt.timedelta:
         SELECT min(w.at) - %s FROM (
             SELECT lease_expires_at - interval '1 day' AS at FROM messages WHERE state = 'sending'
             UNION ALL
-            SELECT greatest(m.next_attempt_at, t.open_until) FROM messages m
+            SELECT greatest(m.next_attempt_at, t.open_until,  -- and once a retry has its credit
+                            t.credited_at + greatest(0, 1 - t.retry_credit) * %s) FROM messages m
             JOIN destinations t ON t.id = m.destination_id WHERE m.state = 'due'
             UNION ALL
             SELECT greatest(d.due_at, t.open_until) FROM deliveries d
@@ -77,6 +79,6 @@ def _wait() -> dt.timedelta:
             WHERE d.state = 'pending'
         ) w
         """,
-        [clock.now()],
+        [clock.now(), CREDIT_EVERY],
     )
     return dt.timedelta(days=1) if wait is None else wait
