@@ -310,7 +310,7 @@ def test_who_asks_too_often_has_to_wait(
     anybody: APIClient, alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves the guard limit, which all reads of the catalogue share."""
-    monkeypatch.setattr("api.rest.anybody.CATALOGUE", "3/h")
+    monkeypatch.setattr("api.rest.anybody.AnybodysView.anonymous_rate", "3/h")
     paths = [PATH, "/api/series", "/api/works/1", f"{PATH}/1/history"]
     assert [anybody.get(path).status_code for path in paths] == [200, 200, 404, 429]
     assert client_of(alice).get(PATH).status_code == 200

@@ -333,7 +333,9 @@ def test_what_would_begin_another_header_sent_nothing(value: str, is_name: bool)
         assert sink.connections == 0
 
 
-def test_the_time_limit_is_not_rounded_up() -> None:
+def test_the_time_limit_is_not_rounded_up(settings: Settings) -> None:
+    settings.OUTBOUND_TIMEOUT = dt.timedelta(seconds=15)
+
     async def longest_timer(url: str) -> float:
         loop = asyncio.get_running_loop()
         call_at, ahead = loop.call_at, [0.0]
