@@ -29,10 +29,22 @@ from django.test import Client as Browser
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from accounts.models import FeedToken, User
+from accounts.keys import make_key
+from accounts.models import ApiKey, FeedToken, User
+from accounts.refreshing import begin_family
 from accounts.services import make_feed
 from api.auth import issue_token
-from catalog.models import Audiobook, Mark, Watch
+from catalog.listing import SeriesPlace
+from catalog.models import (
+    Audiobook,
+    Contributor,
+    Import,
+    ImportItem,
+    Mark,
+    Series,
+    Watch,
+    Work,
+)
 from notifications.channels import registry
 from notifications.channels.base import Channel, Envelope, Outcome
 from notifications.models import Attempt
@@ -62,6 +74,14 @@ ROWS: Final[dict[str, type[Any]]] = {
     "watches": Watch,
     "marks": Mark,
     "feeds": FeedToken,
+    "keys": ApiKey,
+    "imports": Import,
+}
+CATALOGUE: Final[dict[str, type[Any]]] = {
+    "audiobooks": Audiobook,
+    "works": Work,
+    "series": Series,
+    "contributors": Contributor,
 }
 USUAL: Final = {"host", "user-agent", "accept", "accept-encoding", "content-length", "content-type"}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
@@ -73,10 +93,10 @@ def test_no_secret_is_written_or_shown_anywhere(
     """Proves the guards together: what is sealed, what is left out, what is starred out."""
     with receivers() as bases, broker_traffic() as traffic:
         made = [register(alice, kind, base) for kind in KINDS for base in bases.values()]
-        feed = make_news(alice)
+        shown_once = make_news(alice)
         send_for_real(tmp_path)
     secrets = {**secrets_of_settings(), **{k: v for _, found in made for k, v in found.items()}}
-    secrets["feed"] = feed
+    secrets |= shown_once
     assert len(secrets) > len(KINDS)
     places = {
         "answers to creations and refusals": "\n".join(answer for answer, _ in made),
@@ -202,14 +222,22 @@ def register(user: User, kind: str, base: str) -> tuple[str, dict[str, str]]:
     return "\n".join(answer.content.decode() for answer in answers), secrets
 
 
-def make_news(user: User) -> str:
-    """News, and what else can be read; the secret of a private feed."""
-    make_watch(user, now=clock.now())
-    book = make_audiobook(now=clock.now())
+def make_news(user: User) -> dict[str, str]:
+    """News, and what else can be read; secrets of a feed, a key and a sign-in."""
+    now = clock.now()
+    make_watch(user, now=now)
+    book = make_audiobook(now=now, series=[SeriesPlace("B0SERIES01", "The Series", "1")])
     Mark.objects.create(user=user, work=book.work, kind=Mark.Kind.HAVE_IT)
-    make_audiobook(now=clock.now())
-    _, secret = make_feed(user_id=user.pk, watch_id=None, now=clock.now())
-    return secret
+    make_audiobook(now=now)
+    imported = Import.objects.create(user=user, kind="opml", created_at=now)
+    ImportItem.objects.create(imported=imported, kind="watch", watch_kind="author", title="Ada")
+    _, feed = make_feed(user_id=user.pk, watch_id=None, now=now)
+    _, key = make_key(user=user, name="program", scope="read", expires_at=None, now=now)
+    return {
+        "feed": feed,
+        "key": key.rpartition("_")[2],  # its first part is how its owner recognises it
+        "refresh": begin_family(user=user, scope="read", now=now).token,
+    }
 
 
 def send_for_real(logs: Path) -> None:
@@ -308,14 +336,22 @@ def answers_of_the_api(user: User) -> str:
     refused = [answer.request["PATH_INFO"] for answer in answers if answer.status_code >= 400]
     # Those that want a query are asked with one as well.
     assert Counter(refused) - Counter(["/health", "/api/contributors", "/api/explain"]) == Counter()
-    return "\n".join(answer.content.decode() for answer in answers)
+    return "\n".join(_text_of(answer) for answer in answers)
+
+
+def _text_of(answer: Any) -> str:
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return str(body.decode())
 
 
 def _filled(path: str, user: User) -> list[str]:
     if "{" not in path:
         return [path]
-    model = ROWS[path.split("/")[2]]
-    ids = model.objects.filter(user=user).values_list("id", flat=True)
+    name = path.split("/")[2]
+    rows = (
+        CATALOGUE[name].objects.all() if name in CATALOGUE else ROWS[name].objects.filter(user=user)
+    )
+    ids = rows.values_list("id", flat=True)
     assert ids, f"nothing of {path} was searched"
     return [re.sub(r"{\w+}", str(row), path) for row in ids]
 
