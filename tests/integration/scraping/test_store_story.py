@@ -90,7 +90,7 @@ def _seat(stage: Stage) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@settings(repeatable, max_examples=20)
+@settings(repeatable, max_examples=8)
 @given(steps=stories(STEPS))
 def test_every_story_is_told_as_it_happened(no_hurry: Settings, steps: list[Step]) -> None:
     with stage_set(no_hurry) as stage:
