@@ -226,3 +226,14 @@ def test_while_nobody_can_count_readers_read_and_guesses_are_not_answered(
     assert anybody.post("/api/token", body).status_code == 503
     form = {"username": user.email, "password": "guess"}
     assert Client().post("/admin/login/", form).status_code == 503
+
+
+def test_all_reads_of_the_catalogue_share_one_limit(
+    anybody: APIClient, alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves the guard anonymous_rate of AnybodysView."""
+    monkeypatch.setattr("api.rest.anybody.AnybodysView.anonymous_rate", "3/h")
+    books = "/api/audiobooks"
+    paths = [books, "/api/series", "/api/works/1", f"{books}/1/history"]
+    assert [anybody.get(path).status_code for path in paths] == [200, 200, 404, 429]
+    assert client_of(alice).get(books).status_code == 200

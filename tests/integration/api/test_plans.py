@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from catalog.models import AudiobookCheck, Contributor, Series
 from catalog.questions import control_asins
 from stalkerr import clock, sql
-from tests.library import library
+from tests.shelves import library
 
 # The library takes half a minute to fill on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(300)]

@@ -138,7 +138,7 @@ def test_nothing_more_is_begun_once_results_can_not_be_written_down(
     alice: User, sink: HttpSink, settings: Settings
 ) -> None:
     """Proves the guards is_in_trouble, and close of Sender._write: all that was claimed would be sent once more."""
-    settings.TELL_IN_FLIGHT = 1
+    settings.TELL_IN_FLIGHT = 4
 
     def take_the_log_away() -> None:
         with closing(connection), connection.cursor() as cursor:
@@ -148,15 +148,15 @@ def test_nothing_more_is_begun_once_results_can_not_be_written_down(
         thread = threading.Thread(target=take_the_log_away)
         thread.start()
         thread.join()
-        return Reply()
+        return Reply(delay=0.3)
 
     sink.always = answer
-    promise(alice, sink, 12)
+    promise(alice, sink, 24)
     assert not tell(kind="webhook", clock=clock.now)
     assert sender().wait(left=0, within=30)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE attempts_away RENAME TO attempts")
-    assert len(sink.requests) <= 3  # others may have begun before it was known
+    assert len(sink.requests) <= 5  # the first; and as many as there are slots, before it was known
     assert states()["sent"] == 0
 
 
