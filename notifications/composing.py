@@ -74,6 +74,7 @@ def compose_due(
     quiet = quiet_ends(now) if quiet is None else quiet
     batch = Batch(kind, groups, limit, now, now + lease, shards_of(shard), quiet)
     with transaction.atomic():
+        sql.by_index()
         lock_each(*(("compose", kind, each) for each in batch.shards))
         drafts = _digests(batch)
         drafts += _ready(batch, limit - len(drafts))
@@ -110,8 +111,11 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
     return _grouped(pending, destinations, batch.groups)[:limit]
 
 
-# A loose scan: from one waiting channel to the next, however much waits in each. The LATERAL keeps
-# it from going on when enough are found.
+# A loose scan: from one waiting channel to the next, however much waits in each; all channels of a
+# destination that takes nothing now are one step. The LATERAL keeps it from going on when enough
+# are found.
+_LAST = f"""(SELECT CASE WHEN {IS_SPARED} OR t.id IN (SELECT id FROM full_up)
+    THEN {2**63 - 1} ELSE d.channel_id END FROM destinations t WHERE t.id = d.destination_id)"""
 _READY = f"""
 WITH RECURSIVE full_up AS MATERIALIZED (  -- counted once, not for every channel
     SELECT t.id FROM destinations t JOIN (
@@ -119,20 +123,20 @@ WITH RECURSIVE full_up AS MATERIALIZED (  -- counted once, not for every channel
         GROUP BY destination_id) m ON m.destination_id = t.id
     WHERE m.under_way >= {MOST}
 ), waiting AS (
-    (SELECT shard, channel_id, due_at FROM deliveries
-     WHERE state = 'pending' AND NOT in_digest AND channel_kind = %(kind)s
-       AND shard BETWEEN %(first)s AND %(last)s
-     ORDER BY shard, channel_id, due_at LIMIT 1)
+    (SELECT d.shard, d.destination_id, d.channel_id, d.due_at, {_LAST} AS last FROM deliveries d
+     WHERE d.state = 'pending' AND NOT d.in_digest AND d.channel_kind = %(kind)s
+       AND d.shard BETWEEN %(first)s AND %(last)s
+     ORDER BY d.shard, d.destination_id, d.channel_id, d.due_at LIMIT 1)
     UNION ALL
-    SELECT next.shard, next.channel_id, next.due_at FROM waiting w CROSS JOIN LATERAL (
-        SELECT d.shard, d.channel_id, d.due_at FROM deliveries d
+    SELECT next.* FROM waiting w CROSS JOIN LATERAL (
+        SELECT d.shard, d.destination_id, d.channel_id, d.due_at, {_LAST} FROM deliveries d
         WHERE d.state = 'pending' AND NOT d.in_digest AND d.channel_kind = %(kind)s
           AND d.shard BETWEEN %(first)s AND %(last)s
-          AND (d.shard, d.channel_id) > (w.shard, w.channel_id)
-        ORDER BY d.shard, d.channel_id, d.due_at LIMIT 1) next
+          AND (d.shard, d.destination_id, d.channel_id) > (w.shard, w.destination_id, w.last)
+        ORDER BY d.shard, d.destination_id, d.channel_id, d.due_at LIMIT 1) next
 )
 SELECT c.id, c.destination_id, d.id FROM (
-    SELECT c.* FROM waiting w CROSS JOIN LATERAL (
+    SELECT c.*, w.shard, w.destination_id AS bound_for FROM waiting w CROSS JOIN LATERAL (
         SELECT c.id, c.destination_id, c.unconfirmed_since IS NULL AS is_open
         FROM channels c JOIN destinations t ON t.id = c.destination_id
         WHERE c.id = w.channel_id AND w.due_at <= %(now)s AND c.disabled_at IS NULL
@@ -147,7 +151,8 @@ SELECT c.id, c.destination_id, d.id FROM (
     LIMIT %(channels)s) c
 CROSS JOIN LATERAL (
     SELECT id FROM deliveries WHERE channel_id = c.id AND channel_kind = %(kind)s
-        AND shard = ANY(%(shards)s) AND state = 'pending' AND NOT in_digest AND due_at <= %(now)s
+        AND shard = c.shard AND destination_id = c.bound_for AND state = 'pending'
+        AND NOT in_digest AND due_at <= %(now)s
         AND (c.is_open OR notice_id IS NOT NULL)
     ORDER BY due_at, id LIMIT %(each)s FOR UPDATE SKIP LOCKED) d
 LIMIT %(rows)s

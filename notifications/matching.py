@@ -92,9 +92,10 @@ WITH {_ROUTED}, remembered AS (
     ON CONFLICT (work_id, channel_id, audiobook_id, kind, value) DO NOTHING
     RETURNING event_id, channel_id, audiobook_id
 )
-INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, watch_ids, state,
-                        due_at, in_digest, created_at)
-SELECT h.event_id, n.seen_at, h.user_id, h.channel_id, c.kind, array_agg(DISTINCT h.watch_id),
+INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, destination_id,
+                        watch_ids, state, due_at, in_digest, created_at)
+SELECT h.event_id, n.seen_at, h.user_id, h.channel_id, c.kind, c.destination_id,
+       array_agg(DISTINCT h.watch_id),
        CASE WHEN c.disabled_at IS NULL AND c.unconfirmed_since IS NULL
             THEN 'pending' ELSE 'held' END,
        greatest(min(h.due_at), g.due_at), g.due_at IS NOT NULL, %(now)s
@@ -105,11 +106,11 @@ LEFT JOIN {DIGESTS} ON g.timing_id = c.timing_id
 -- Looked up in a hash, by the coalesce: a join would be planned for a few rows, row by row with each.
 WHERE NOT h.muted AND coalesce((h.event_id, h.channel_id, h.per_edition) IN (
     SELECT event_id, channel_id, audiobook_id IS NOT NULL FROM remembered), false)
-GROUP BY h.event_id, n.seen_at, h.channel_id, h.user_id, c.kind, c.disabled_at,
+GROUP BY h.event_id, n.seen_at, h.channel_id, h.user_id, c.kind, c.destination_id, c.disabled_at,
          c.unconfirmed_since, g.due_at
 ON CONFLICT (event_id, channel_id, source_at) DO UPDATE
 SET state = EXCLUDED.state, watch_ids = EXCLUDED.watch_ids, due_at = EXCLUDED.due_at,
-    in_digest = EXCLUDED.in_digest
+    in_digest = EXCLUDED.in_digest, destination_id = EXCLUDED.destination_id
 WHERE deliveries.state = 'cancelled'
 """  # noqa: S608 (no value comes from outside)
 

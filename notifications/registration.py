@@ -13,7 +13,8 @@ from catalog.normalise import clean
 from notifications.channels import registry, webhook
 from notifications.channels.base import ConfigError
 from notifications.confirmation import ask_to_confirm
-from notifications.models import Channel, Destination, Message, Route
+from notifications.models import Channel, Delivery, Destination, Message, Route
+from notifications.services import PROMISES
 from stalkerr.crypto import UnreadableSecretError
 from stalkerr.locks import lock
 
@@ -152,7 +153,10 @@ def _made(checked: _Checked, given: Iterable[str]) -> dict[str, Any]:
 
 
 def _follow_destination(channel: Channel) -> None:
-    """What waits for another try waits for the new address's sake, not for the old one's."""
+    """What waits does so for the new address's sake, not for the old one's."""
+    lock(PROMISES)  # a chunk that read the old one has promised by then
+    promised = Delivery.objects.filter(channel=channel, state__in=Delivery.REVOCABLE)
+    promised.update(destination=channel.destination)
     waiting = (Message.State.DUE, Message.State.HELD)
     messages = Message.objects.filter(channel=channel, state__in=waiting)
     messages.update(destination=channel.destination)

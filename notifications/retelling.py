@@ -77,9 +77,9 @@ WITH newest AS (
       AND coalesce(t.retold_at < %(week_ago)s, true)
     RETURNING a.event_id, a.channel_id, a.user_id, a.watch_ids
 )
-INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, watch_ids, state,
-                        due_at, in_digest, created_at)
-SELECT r.event_id, e.seen_at, r.user_id, r.channel_id, c.kind, r.watch_ids,
+INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, destination_id,
+                        watch_ids, state, due_at, in_digest, created_at)
+SELECT r.event_id, e.seen_at, r.user_id, r.channel_id, c.kind, c.destination_id, r.watch_ids,
        CASE WHEN c.disabled_at IS NULL AND c.unconfirmed_since IS NULL
             THEN 'pending' ELSE 'held' END,
        coalesce(g.due_at, %(now)s), g.due_at IS NOT NULL, %(now)s

@@ -59,6 +59,7 @@ def claim_due(
         "destinations": _DESTINATIONS,
     }
     with transaction.atomic():
+        sql.by_index()
         sql.prepared(_LET_GO, parameters)
         due = [destination_id for (destination_id,) in sql.prepared(_DUE, parameters)]
         most = PER_DESTINATION if len(due) > 1 else limit

@@ -111,8 +111,8 @@ def fan_out_notices(*, now: dt.datetime) -> int:
                 RETURNING id, user_id, created_at
             )
             INSERT INTO deliveries (notice_id, source_at, user_id, channel_id, channel_kind,
-                                    watch_ids, state, due_at, created_at)
-            SELECT n.id, n.created_at, u.id, c.id, c.kind, '{}', 'pending', %(now)s, %(now)s
+                                    destination_id, watch_ids, state, due_at, created_at)
+            SELECT n.id, n.created_at, u.id, c.id, c.kind, c.destination_id, '{}', 'pending', %(now)s, %(now)s
             FROM new n
             JOIN accounts_user u ON u.id = n.user_id
                  OR (n.user_id IS NULL AND u.is_staff AND u.is_active AND u.alarms)

@@ -111,7 +111,12 @@ def make_delivery(
     """A promise to tell an event over a channel."""
     fields = {"due_at": now, "created_at": now, "source_at": event.seen_at} | fields
     return Delivery.objects.create(
-        event=event, user=channel.user, channel=channel, channel_kind=channel.kind, **fields
+        event=event,
+        user=channel.user,
+        channel=channel,
+        channel_kind=channel.kind,
+        destination=channel.destination,
+        **fields,
     )
 
 

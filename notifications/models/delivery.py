@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from accounts.models import Notice
 from catalog.models import Audiobook, ReleaseEvent, Work
-from notifications.models.channel import Channel
+from notifications.models.channel import Channel, Destination
 from notifications.models.message import Message, shard_of
 
 
@@ -47,6 +47,11 @@ class Delivery(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries")
     channel_kind = models.CharField(max_length=16)
+    destination = (
+        models.ForeignKey(  # as the channel's: whoever composes passes over what is spared
+            Destination, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+        )
+    )
     shard = shard_of("channel_id")
     watch_ids = ArrayField(models.BigIntegerField(), default=list, help_text="Why.")
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
@@ -91,8 +96,8 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(  # compose_due: which channels have something to say, and what
-                fields=["channel_kind", "shard", "channel", "due_at"],
+            models.Index(  # compose_due: to where there is something to say, over which channels
+                fields=["channel_kind", "shard", "destination", "channel", "due_at"],
                 condition=Q(state="pending", in_digest=False),
                 name="delivery_pending",
             ),

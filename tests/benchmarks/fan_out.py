@@ -28,14 +28,14 @@ WITH remembered AS (
     SELECT %(work_id)s, c.id, 'announced', '', %(event_id)s, now() FROM channels c
     ON CONFLICT DO NOTHING RETURNING channel_id
 )
-INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, watch_ids, state,
-                        due_at, created_at)
-SELECT %(event_id)s, %(seen_at)s, c.user_id, c.id, c.kind, '{}', 'pending', now(), now()
+INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, destination_id,
+                        watch_ids, state, due_at, created_at)
+SELECT %(event_id)s, %(seen_at)s, c.user_id, c.id, c.kind, c.destination_id, '{}', 'pending', now(), now()
 FROM remembered r JOIN channels c ON c.id = r.channel_id ON CONFLICT DO NOTHING
 """
 # Who follows, in the fewest words that a loop over rows would ask in.
 _FOLLOWERS = """
-SELECT w.user_id, w.id, c.id, c.kind FROM watch_keys k JOIN watches w ON w.id = k.watch_id
+SELECT w.user_id, w.id, c.id, c.kind, c.destination_id FROM watch_keys k JOIN watches w ON w.id = k.watch_id
 JOIN routes r ON r.user_id = w.user_id AND r.watch_id IS NULL
 JOIN channels c ON c.id = r.channel_id
 WHERE k.key = ANY(%s) ORDER BY w.user_id LIMIT %s
@@ -100,11 +100,11 @@ def fan_out_by_django(event: ReleaseEvent) -> None:
             Delivery.objects.bulk_create(deliveries(event, batch, now), ignore_conflicts=True)
 
 
-Follower = tuple[int, int, int, str]  # user, watch, channel, its kind
+Follower = tuple[int, int, int, str, int]  # user, watch, channel, its kind and destination
 
 
 def told(event: ReleaseEvent, followers: list[Follower], now: dt.datetime) -> Iterator[Told]:
-    for _, _, channel_id, _ in followers:
+    for _, _, channel_id, _, _ in followers:
         yield Told(
             work_id=event.audiobook.work_id,
             channel_id=channel_id,
@@ -118,13 +118,14 @@ def told(event: ReleaseEvent, followers: list[Follower], now: dt.datetime) -> It
 def deliveries(
     event: ReleaseEvent, followers: list[Follower], now: dt.datetime
 ) -> Iterator[Delivery]:
-    for user_id, watch_id, channel_id, kind in followers:
+    for user_id, watch_id, channel_id, kind, destination_id in followers:
         yield Delivery(
             event_id=event.id,
             source_at=event.seen_at,
             user_id=user_id,
             channel_id=channel_id,
             channel_kind=kind,
+            destination_id=destination_id,
             watch_ids=[watch_id],
             due_at=now,
             created_at=now,

@@ -82,6 +82,7 @@ def make_rows(user: User, now: dt.datetime, number: int) -> None:
         user=user,
         channel=channel,
         channel_kind="discord",
+        destination=channel.destination,
         due_at=now,
         created_at=now,
     )

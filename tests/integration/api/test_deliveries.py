@@ -80,6 +80,7 @@ def test_a_notice_and_a_promise_are_shown_as_well(
         user=alice,
         channel=channel,
         channel_kind="x",
+        destination=channel.destination,
         due_at=now,
         created_at=now,
     )

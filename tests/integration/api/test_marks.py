@@ -120,6 +120,7 @@ def test_a_promise_made_while_the_mark_was_set_goes_with_the_next_sweep(
         user=alice,
         channel=channel,
         channel_kind=channel.kind,
+        destination=channel.destination,
         watch_ids=[watch.id],
         due_at=now,
         created_at=now,

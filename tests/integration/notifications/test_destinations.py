@@ -1,10 +1,12 @@
 """What a destination is given: its share, its breaker, its budget for retries."""
 
 import datetime as dt
+import re
 import threading
 from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -23,11 +25,13 @@ from notifications.destinations import (
 )
 from notifications.models import SHARDS, Channel, Delivery, Destination, Message
 from notifications.models.channel import RETRY_CREDIT
+from notifications.registration import change_channel
 from notifications.retry import Decision
 from notifications.sending import Claimed, claim_due
 from notifications.settling import Settled, put_back, settle
+from stalkerr import sql
 from tests.concurrency import Paused, start_and_see_it_wait, waiting
-from tests.factories import event_of, make_audiobook, make_channel, make_delivery
+from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
 from tests.sinks import wait_until
 
@@ -57,6 +61,7 @@ def promise(channel: Channel, now: dt.datetime, count: int = 1) -> None:
             user=channel.user,
             channel=channel,
             channel_kind=channel.kind,
+            destination=channel.destination,
             source_at=first.source_at - number * SECOND,  # so that the key is another
             due_at=now,
             created_at=now,
@@ -66,8 +71,8 @@ def promise(channel: Channel, now: dt.datetime, count: int = 1) -> None:
     Delivery.objects.bulk_create(others)
 
 
-def compose(now: dt.datetime, limit: int = 100) -> list[Claimed]:
-    return compose_due(kind="webhook", groups=1, limit=limit, now=now, lease=LEASE)
+def compose(now: dt.datetime, limit: int = 100, shard: int | None = None) -> list[Claimed]:
+    return compose_due(kind="webhook", groups=1, limit=limit, now=now, lease=LEASE, shard=shard)
 
 
 def claim(now: dt.datetime, limit: int = 100) -> list[Claimed]:
@@ -160,6 +165,80 @@ def test_a_dead_destination_with_ten_thousand_pending_delays_nobody(now: dt.date
     promise(other, now)
     (only,) = compose(now + SECOND, limit=32) + claim(now + SECOND)
     assert only.channel_id == other.id
+
+
+def test_news_for_a_channel_follows_it_out_of_a_spared_destination(now: dt.datetime) -> None:
+    """Proves the guard _follow_destination: it would wait for an address that is given up."""
+    channels = [make_channel(make_user(f"u{n}"), address="dead.example.org") for n in range(20)]
+    for channel in channels:
+        promise(channel, now)
+    Destination.objects.update(open_until=now + HOUR)
+    for channel in channels:
+        move(channel, now)
+    assert len(compose(now)) == len(channels)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_news_promised_while_a_channel_moves_is_bound_for_its_new_address(alice: User) -> None:
+    """Proves the guard PROMISES of a move: a chunk that began before it would be left behind."""
+    now = dt.datetime.now(dt.UTC)
+    channel = make_channel(alice, address="dead.example.org")
+    make_watch(alice, now=now)
+    make_audiobook(now=now + SECOND)
+    first = Paused(lambda: services.fan_out_due(now=now + SECOND, limit=9, chunk=9))
+    second = start_and_see_it_wait(lambda: move(channel, now))
+    first.finish()
+    second.join()
+    delivery = Delivery.objects.get()
+    assert delivery.destination.address == "8.8.8.8"
+
+
+def move(channel: Channel, now: dt.datetime) -> None:
+    change_channel(channel=channel, name="", config={"url": "https://8.8.8.8/hook"}, now=now)
+
+
+def plan_of_composing(now: dt.datetime, shard: int | None = None) -> str:
+    """How compose_due finds what is pending, as it was run."""
+    found: list[str] = []
+
+    def explain(execute: Any, statement: Any, parameters: Any, *others: Any) -> Any:
+        if "waiting AS" in statement and "EXPLAIN" not in statement:
+            plan = sql.rows(f"EXPLAIN (ANALYZE, TIMING OFF) {statement}", parameters)
+            found.extend(line for (line,) in plan)
+        return execute(statement, parameters, *others)
+
+    with connection.execute_wrapper(explain):
+        compose(now, shard=shard)
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("way", ["spared", "full"])
+def test_who_composes_passes_over_all_channels_of_a_destination_that_takes_nothing(
+    way: str, now: dt.datetime
+) -> None:
+    """Proves the guard _LAST: each of a dead host's channels would be a step of every claim."""
+    for number in range(40):
+        promise(make_channel(make_user(f"u{number}"), address="dead.example.org"), now)
+    if way == "full":
+        assert len(compose(now)) == AT_ONCE
+        promise(Channel.objects.latest("id"), now, 40)
+    else:
+        Destination.objects.update(open_until=now + MINUTE)
+    promise(make_channel(make_user("other"), address="other.example.org"), now)
+    looked_at = re.search(r"CTE Scan on waiting w .*actual rows=(\d+)", plan_of_composing(now))
+    assert looked_at
+    assert int(looked_at[1]) <= SHARDS + 1
+    assert Message.objects.filter(destination__address="other.example.org").count() == 1
+
+
+def test_who_composes_sorts_nothing_whatever_statistics_say(now: dt.datetime) -> None:
+    """Proves the guard by_index: nothing is known of news that came at once a moment ago."""
+    channel = make_channel(make_user("one"))
+    sql.rows("ANALYZE deliveries")  # there is nothing, it says from here on
+    promise(channel, now, 2_000)
+    plan = plan_of_composing(now, shard=channel.id % SHARDS)
+    assert "Index Only Scan using deliveries" in plan
+    assert not re.search(r"->  Sort|Seq Scan on deliveries", plan)
 
 
 def test_destinations_without_room_hide_no_other(

@@ -54,9 +54,10 @@ def go_back() -> Any:
 
 def go_forward() -> None:
     sql.rows("SET CONSTRAINTS ALL IMMEDIATE")
-    migration = import_module("notifications.migrations.0002_when_and_where")
+    months = import_module("notifications.migrations.0002_when_and_where")
+    where_to = import_module("notifications.migrations.0003_where_to")
     with connection.cursor() as cursor:
-        for statement in migration.STATEMENTS:
+        for statement in (*months.STATEMENTS, where_to.UP):
             cursor.execute(statement)
     sql.rows("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -136,6 +137,7 @@ def test_every_row_is_kept_and_numbers_go_on(alice: User, now: dt.datetime) -> N
         source = delivery.event.seen_at if delivery.event else delivery.notice.created_at  # type: ignore[union-attr]
         assert delivery.source_at == source
         assert delivery.message_at == (delivery.message and delivery.message.created_at)
+        assert delivery.destination_id == channel.destination_id
     assert all(each.message_at == each.message.created_at for each in Attempt.objects.all())
     last = max(row["id"] for row in rows["Message"])
     message = Message.objects.create(

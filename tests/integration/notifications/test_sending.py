@@ -255,7 +255,7 @@ def test_a_batch_takes_a_fixed_number_of_statements(
         load_contents(each.id for each in claimed)
         settle(claimed, now)
     assert len(claimed) == size
-    assert len(queries) == 12
+    assert len(queries) == 13
 
 
 @pytest.mark.django_db(transaction=True)
