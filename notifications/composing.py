@@ -115,7 +115,7 @@ def _ready(batch: Batch, limit: int) -> list[Draft]:
 # destination that takes nothing now are one step. The LATERAL keeps it from going on when enough
 # are found.
 _LAST = f"""(SELECT CASE WHEN {IS_SPARED} OR t.id IN (SELECT id FROM full_up)
-    THEN {2**63 - 1} ELSE d.channel_id END FROM destinations t WHERE t.id = d.destination_id)"""
+    THEN {2**63 - 1} ELSE d.channel_id END FROM destinations t WHERE t.id = d.destination_id)"""  # noqa: S608
 _READY = f"""
 WITH RECURSIVE full_up AS MATERIALIZED (  -- counted once, not for every channel
     SELECT t.id FROM destinations t JOIN (

@@ -13,7 +13,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 import uvloop
@@ -21,6 +21,7 @@ from django.db import OperationalError, connection
 
 from notifications.channels.base import Verdict
 from notifications.lane import Job, Lane, Returned
+from notifications.sending import Claimed
 from notifications.settling import Settled, put_back, settle
 from stalkerr.outbound import Client
 
@@ -40,7 +41,7 @@ class Sender:
         threading.Thread(target=self._loop.run_forever, name="network", daemon=True).start()
         self._lane = asyncio.run_coroutine_threadsafe(self._make_lane(), self._loop).result()
         self._changed = threading.Condition()
-        self._left = 0  # handed over and not written down
+        self._left: set[Claimed] = set()  # handed over and not written down
         self._written = 0
         self._failures = 0
         self._read, self._read_at = dt.datetime.min.replace(tzinfo=dt.UTC), 0.0
@@ -52,7 +53,12 @@ class Sender:
     @property
     def left(self) -> int:
         """How many messages were handed over and are not written down yet."""
-        return self._left
+        return len(self._left)
+
+    def left_of(self, messages: Iterable[Claimed]) -> set[Claimed]:
+        """Those of `messages` that are not written down yet."""
+        with self._changed:
+            return self._left.intersection(messages)
 
     @property
     def written(self) -> int:
@@ -68,13 +74,13 @@ class Sender:
         """Send these as slots come free; `now` is the database's clock, as of this moment."""
         self._read, self._read_at = now, time.monotonic()
         with self._changed:
-            self._left += len(jobs)
+            self._left.update(job.message for job in jobs)
         self._loop.call_soon_threadsafe(self._lane.add, jobs, now)
 
     def wait(self, *, left: int, within: float) -> bool:
         """Wait until no more than so many are left, so many seconds at most; whether it came so."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._left <= left, within)
+            return self._changed.wait_for(lambda: len(self._left) <= left, within)
 
     def finish(self, within: float) -> bool:
         """Give back what has not begun and wait for the rest; whether everything is written down."""
@@ -96,7 +102,7 @@ class Sender:
                 self._loop.call_soon_threadsafe(self._lane.close)
             self._loop.call_soon_threadsafe(self._lane.settled, len(batch))
             with self._changed:
-                self._left -= len(batch)
+                self._left.difference_update(each.message for each in batch)
                 self._written += len(batch)
                 self._changed.notify_all()
 

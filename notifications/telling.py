@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -51,7 +51,7 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
     work = Work(registry.get(kind), shard, clock, sender())
     is_busy = False
     while work.seconds() < NO_CLAIM_AFTER and work.waits_for_room():
-        left, room = work.sender.left, work.room()
+        left, room = work.left(), work.room()
         claimed = _send_next(work, room)
         is_busy = is_busy or _is_part(claimed, room)
         if not is_busy or work.is_in_trouble():
@@ -82,6 +82,7 @@ class Work:
         self._before = sender.written
         self._failures = sender.failures
         self._retries_at = 0.0
+        self._claimed: set[Claimed] = set()
 
     def is_in_trouble(self) -> bool:
         """Whether results could not be written down: what is sent now would be sent again."""
@@ -94,9 +95,21 @@ class Work:
         """Whether a claim is worth its while; False where it is not, for PATIENCE seconds."""
         return self.sender.wait(left=self.ahead() * 3 // 4, within=PATIENCE)
 
-    def waits_for_results(self, left: int) -> bool:
-        """Wait for the results of what was `left`, PATIENCE seconds at most; whether any came."""
-        return left > 0 and (self.sender.wait(left=0, within=PATIENCE) or self.sender.left < left)
+    def left(self) -> set[Claimed]:
+        """What this task claimed and is not written down yet."""
+        self._claimed = self.sender.left_of(self._claimed)
+        return self._claimed
+
+    def waits_for_results(self, left: set[Claimed]) -> bool:
+        """Wait for results, PATIENCE seconds at most; whether any came of what was `left`."""
+        return bool(left) and (
+            self.sender.wait(left=0, within=PATIENCE) or len(self.sender.left_of(left)) < len(left)
+        )
+
+    def hand_over(self, claimed: Iterable[Claimed], jobs: Sequence[Job], now: dt.datetime) -> None:
+        """Have these sent."""
+        self.sender.hand_over(jobs, now)
+        self._claimed = self._claimed.union(claimed)
 
     def room(self) -> int:
         """How many messages to claim. Few at first: while they are sent, more are claimed."""
@@ -123,7 +136,7 @@ def _send_next(work: Work, limit: int) -> list[Claimed]:
     claimed = _claim(work, limit, now)
     if claimed:
         jobs = _jobs(work.channel, claimed, ends)
-        work.sender.hand_over(_with_turns(jobs, now), now)
+        work.hand_over(claimed, _with_turns(jobs, now), now)
     return claimed
 
 

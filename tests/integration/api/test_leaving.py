@@ -49,7 +49,6 @@ def with_all_there_is(user: User, now: dt.datetime) -> Message:
         channel=channel,
         channel_kind=channel.kind,
         destination=channel.destination,
-        destination=channel.destination,
         state="due",
         next_attempt_at=now,
         created_at=now,
