@@ -360,3 +360,22 @@ def test_who_may_not_change_audiobooks_is_offered_no_such_word(
     shown = client.get(page(Audiobook, "changelist"))
     assert shown.status_code == 200
     assert "Same book" not in shown.content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_a_forged_list_changes_nothing(
+    model: Any, office: Client, alice: User, now: dt.datetime
+) -> None:
+    """No list can be edited; one that is posted as if it could be writes and adds no row."""
+    make_rows(alice, now, 1)
+    assert not admin.site._registry[model].list_editable
+    before = list(model._default_manager.order_by("pk").values())
+    row = model._default_manager.first()
+    fields = {field.name: "1" for field in model._meta.fields if not field.primary_key}
+    forged = {"form-TOTAL_FORMS": "2", "form-INITIAL_FORMS": "1", "_save": "Save"}
+    forged["form-0-id"] = str(row.pk if row else 1)
+    for number in (0, 1):
+        forged |= {f"form-{number}-{name}": value for name, value in fields.items()}
+    answer = office.post(page(model, "changelist"), forged)
+    assert answer.status_code in (200, 302, 403)
+    assert list(model._default_manager.order_by("pk").values()) == before
