@@ -40,7 +40,7 @@ def test_pages_work_under_their_policy(
     client = Client()
     client.force_login(staff)
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    complaints = {}
+    complaints: dict[str, list[str]] = {}
     for paths, cookie in ((ANYBODYS, ""), (SIGNED_IN, session)):
         urls = {f"{live_server.url}{path}": selector for path, selector in paths.items()}
         visits = visit(urls, session=cookie, folder=tmp_path)

@@ -1,7 +1,7 @@
 """/api/admin/books: audiobooks as staff see and correct them."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -25,10 +25,11 @@ from notifications.merging import split_edition
 from stalkerr import clock
 
 _MORE: Final = ("isbn", "corrections", "hidden_at", "work_pinned")
+PostT = TypeVar("PostT", bound=Callable[..., Response])
 _LAST_YEAR: Final = 2099  # a later one stands for "unknown"
 
 
-class BookSerializer(AudiobookSerializer):
+class StaffBookSerializer(AudiobookSerializer):
     """For the description only."""
 
     corrections = serializers.DictField(
@@ -105,12 +106,12 @@ class BookListView(OperatorsView, GenericAPIView[Audiobook]):
     """All audiobooks, the newest here first, hidden ones too: what staff look for and put right."""
 
     queryset = Audiobook.objects.none()  # says of what
-    serializer_class = BookSerializer
+    serializer_class = StaffBookSerializer
     filterset_class = BookFilter
     keyset = ("-id",)
 
     @extend_schema(
-        operation_id="admin_books_list", responses=BookSerializer(many=True), tags=["admin"]
+        operation_id="admin_books_list", responses=StaffBookSerializer(many=True), tags=["admin"]
     )
     def get(self, request: Request) -> Response:
         rows = self.filter_queryset(Audiobook.objects.all())
@@ -121,14 +122,14 @@ class BookListView(OperatorsView, GenericAPIView[Audiobook]):
 class BookView(OperatorsView):
     """One audiobook, hidden or not."""
 
-    @extend_schema(operation_id="admin_books_read", responses=BookSerializer, tags=["admin"])
+    @extend_schema(operation_id="admin_books_read", responses=StaffBookSerializer, tags=["admin"])
     def get(self, request: Request, pk: int) -> Response:
         return Response(found(pk))
 
     @extend_schema(
         operation_id="admin_books_correct",
         request=CorrectionSerializer,
-        responses=BookSerializer,
+        responses=StaffBookSerializer,
         tags=["admin"],
     )
     @transaction.atomic
@@ -149,55 +150,54 @@ class BookView(OperatorsView):
         return Response(found(pk))
 
 
-class _ActView(OperatorsView):
-    """One thing that is done to an audiobook."""
+def _described(operation: str) -> Callable[[PostT], PostT]:
+    return extend_schema(
+        operation_id=f"admin_books_{operation}",
+        request=None,
+        responses=StaffBookSerializer,
+        tags=["admin"],
+    )
 
-    act: Callable[[Audiobook], None]
-    word: str
 
+class HideBookView(OperatorsView):
+    """Nobody is shown it or told of it from now on; what is promised of it is taken back."""
+
+    @_described("hide")
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         audiobook = get_object_or_404(Audiobook, pk=pk)
-        type(self).act(audiobook)
-        log(request, audiobook, self.word)
-        return Response(found(pk))
+        hide_audiobook(audiobook=audiobook, now=clock.now())
+        return _done(request, audiobook, "hidden")
 
 
-def _described(operation: str) -> Any:
-    said = extend_schema(
-        operation_id=f"admin_books_{operation}",
-        request=None,
-        responses=BookSerializer,
-        tags=["admin"],
-    )
-    return lambda view: said(view)
-
-
-@_described("hide")
-class HideBookView(_ActView):
-    """Nobody is shown it or told of it from now on; what is promised of it is taken back."""
-
-    act = staticmethod(lambda audiobook: hide_audiobook(audiobook=audiobook, now=clock.now()))
-    word = "hidden"
-
-
-@_described("unhide")
-class UnhideBookView(_ActView):
+class UnhideBookView(OperatorsView):
     """It is there again. Where it is still to come, those who have not heard of it are told."""
 
-    act = staticmethod(lambda audiobook: show_audiobook(audiobook=audiobook))
-    word = "not hidden any more"
+    @_described("unhide")
+    @transaction.atomic
+    def post(self, request: Request, pk: int) -> Response:
+        audiobook = get_object_or_404(Audiobook, pk=pk)
+        show_audiobook(audiobook=audiobook)
+        return _done(request, audiobook, "not hidden any more")
 
 
-@_described("split")
-class SplitBookView(_ActView):
+class SplitBookView(OperatorsView):
     """It is another book than the other editions of its work: it gets a work of its own, for good.
 
     Nobody is told again what they were told of either.
     """
 
-    act = staticmethod(lambda audiobook: split_edition(audiobook=audiobook))
-    word = "split off its work"
+    @_described("split")
+    @transaction.atomic
+    def post(self, request: Request, pk: int) -> Response:
+        audiobook = get_object_or_404(Audiobook, pk=pk)
+        split_edition(audiobook=audiobook)
+        return _done(request, audiobook, "split off its work")
+
+
+def _done(request: Request, audiobook: Audiobook, words: str) -> Response:
+    log(request, audiobook, words)
+    return Response(found(audiobook.pk))
 
 
 def found(pk: int) -> Record:

@@ -32,7 +32,7 @@ class OperatorsView(APIView):
 def log(request: Request, row: Model, words: str) -> None:
     """Write down who did that to a row, where the admin shows it; in the caller's transaction."""
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=request.user.pk or 0,
         content_type=ContentType.objects.get_for_model(row),
         object_id=str(row.pk),
         object_repr=str(row)[:_NAME_MAX],

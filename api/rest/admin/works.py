@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.rest.admin.books import BookSerializer, books
+from api.rest.admin.books import StaffBookSerializer, books
 from api.rest.admin.operators import ID_MAX, OperatorsView, log
 from catalog.models import Audiobook, Work
 from notifications.hiding import hide_work, show_work
@@ -20,11 +20,11 @@ EDITIONS_MAX: Final = 200
 MERGED_MAX: Final = 20  # at once
 
 
-class BookWorkSerializer(serializers.Serializer[Work]):
+class StaffWorkSerializer(serializers.Serializer[Work]):
     id = serializers.IntegerField()
     title = serializers.CharField()
     hidden_at = serializers.DateTimeField(allow_null=True)
-    editions = BookSerializer(many=True, help_text=f"The first {EDITIONS_MAX}, by date.")
+    editions = StaffBookSerializer(many=True, help_text=f"The first {EDITIONS_MAX}, by date.")
 
 
 class MergeSerializer(serializers.Serializer[Any]):
@@ -36,10 +36,10 @@ class MergeSerializer(serializers.Serializer[Any]):
     )
 
 
-class BookWorkView(OperatorsView):
+class StaffWorkView(OperatorsView):
     """A work with all its editions, hidden or not."""
 
-    @extend_schema(operation_id="admin_works_read", responses=BookWorkSerializer, tags=["admin"])
+    @extend_schema(operation_id="admin_works_read", responses=StaffWorkSerializer, tags=["admin"])
     def get(self, request: Request, pk: int) -> Response:
         return Response(_shown(get_object_or_404(Work, pk=pk)))
 
@@ -53,7 +53,7 @@ class MergeView(OperatorsView):
     @extend_schema(
         operation_id="admin_works_merge",
         request=MergeSerializer,
-        responses=BookWorkSerializer,
+        responses=StaffWorkSerializer,
         tags=["admin"],
     )
     @transaction.atomic
@@ -83,7 +83,7 @@ class HideWorkView(OperatorsView):
     @extend_schema(
         operation_id="admin_works_hide",
         request=None,
-        responses=BookWorkSerializer,
+        responses=StaffWorkSerializer,
         tags=["admin"],
     )
     @transaction.atomic
@@ -101,7 +101,7 @@ class UnhideWorkView(OperatorsView):
     @extend_schema(
         operation_id="admin_works_unhide",
         request=None,
-        responses=BookWorkSerializer,
+        responses=StaffWorkSerializer,
         tags=["admin"],
     )
     @transaction.atomic

@@ -94,7 +94,7 @@ def test_every_answer_of_every_route_carries_them(
 @pytest.mark.parametrize("url", ["/nothing", "/api/nothing", "/feeds/nothing"])
 def test_it_is_the_same_asked_asynchronously(url: str) -> None:
     """As in production; Django's own test client asks synchronously."""
-    answer = asyncio.run(AsyncClient().get(url))  # type: ignore[arg-type]
+    answer = asyncio.run(AsyncClient().get(url))
     assert lacking(answer) == []
 
 
