@@ -25,6 +25,8 @@ def correct_audiobook(
 
     The store's next word on it counts for these. Returns what changed: by field, before and after.
     """
+    if not (facts or let_go):
+        return {}
     place = audiobook.marketplace, audiobook.asin
     with transaction.atomic():
         row = records.lock([place])[place]
@@ -38,7 +40,8 @@ def correct_audiobook(
         )
         # Without a fingerprint the store's next answer is read as if it said something new.
         fingerprint = "" if let_go else row.fingerprint
-        records.update_facts({row: change}, {place: fingerprint}, {}, row.shown_at, now)
+        # Said now: an answer from before can't undo it, and feeds have changed since.
+        records.update_facts({row: change}, {place: fingerprint}, {}, now, now)
         Audiobook.objects.filter(id=row.id).update(corrections={**kept, **facts})
     return {
         name: (getattr(known.facts, name), getattr(new, name))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from accounts.keys import make_key
 from accounts.models import User
+from catalog.listing import SeriesPlace
 from catalog.models import Audiobook, ReleaseEvent, Work
 from catalog.services import publish_events
 from notifications import services
@@ -185,6 +186,19 @@ def test_a_correction_outlives_whatever_the_store_says(
     assert ReleaseEvent.objects.count() == events
 
 
+def test_a_correction_reaches_readers_who_ask_only_for_what_changed(
+    operator: APIClient, now: dt.datetime, move_clock: Callable[[dt.timedelta], dt.datetime]
+) -> None:
+    book = make_audiobook(now=now, title="Glsas Tide")
+    feed = f"/feeds/authors/{book.credits.get(role='author').contributor_id}.rss"
+    had = {"If-Modified-Since": operator.get(feed)["Last-Modified"]}
+    assert operator.get(feed, headers=had).status_code == 304
+    move_clock(dt.timedelta(seconds=5))
+    correct(operator, book, title="Glass Tide")
+    answer = operator.get(feed, headers=had)
+    assert (answer.status_code, "Glass Tide" in answer.content.decode()) == (200, True)
+
+
 def test_there_may_be_nothing_to_be_said(operator: APIClient, now: dt.datetime) -> None:
     book = make_audiobook(now=now, subtitle="Advert", publisher="Nobody")
     correct(operator, book, subtitle=None, publisher=None, release_date=None)
@@ -321,6 +335,32 @@ def test_what_is_hidden_is_shown_nowhere_and_to_nobody(
     assert places_of(reader, book) == seen
     fan_out(now)
     assert promised(alice) == [(book.asin, "announced")]
+
+
+def test_what_is_hidden_is_not_counted_and_not_tried_out(
+    operator: APIClient, now: dt.datetime
+) -> None:
+    """Proves the guards of series, people, previews and replays, which name titles or count them."""
+    place = {"series": [SeriesPlace("B0SERIES01", "The Long Tide", "1")]}
+    book = make_audiobook(now=now - dt.timedelta(days=1), **TIDE, **place)
+    publish_events()
+    series = book.places.get().series_id
+    person = book.credits.get(role="author").contributor_id
+    draft = {"kind": "author", "query": "Ada Example"}
+
+    def said() -> tuple[Any, ...]:
+        return (
+            operator.get("/api/series").json()["results"][0]["entries"],
+            len(operator.get(f"/api/series/{series}").json()["entries"]),
+            [each["role"] for each in operator.get(f"/api/contributors/{person}").json()["roles"]],
+            operator.post("/api/channels/preview", {"audiobook": book.pk}).status_code,
+            operator.post("/api/watches/replay", draft).json()["counts"]["sent"],
+            "Glass Tide" in operator.get(f"/feeds/series/{series}.ics").content.decode(),
+        )
+
+    assert said() == (1, 1, ["author"], 200, 1, True)
+    act(operator, f"books/{book.pk}/hide")
+    assert said() == (0, 0, [], 400, 0, False)
 
 
 def test_what_was_told_before_it_was_hidden_is_not_told_again(
