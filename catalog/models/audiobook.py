@@ -150,12 +150,12 @@ class Audiobook(models.Model):
         indexes = [
             models.Index(  # AudiobookQuerySet.upcoming: everything, over marketplaces
                 fields=["release_date", "id"],
-                condition=models.Q(withdrawn_at=None),
+                condition=models.Q(withdrawn_at=None, hidden_at=None),
                 name="audiobook_upcoming",
             ),
             models.Index(  # AudiobookQuerySet.upcoming of one marketplace
                 fields=["marketplace", "release_date"],
-                condition=models.Q(withdrawn_at=None),
+                condition=models.Q(withdrawn_at=None, hidden_at=None),
                 name="audiobook_due",
             ),
             models.Index(  # AudiobookQuerySet.due_out; catalog.services.mark_out_by_date

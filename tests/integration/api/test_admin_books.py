@@ -354,13 +354,14 @@ def test_what_is_hidden_is_not_counted_and_not_tried_out(
             len(operator.get(f"/api/series/{series}").json()["entries"]),
             [each["role"] for each in operator.get(f"/api/contributors/{person}").json()["roles"]],
             operator.post("/api/channels/preview", {"audiobook": book.pk}).status_code,
-            operator.post("/api/watches/replay", draft).json()["counts"]["sent"],
+            operator.post("/api/watches/replay", draft).json()["counts"],
             "Glass Tide" in operator.get(f"/feeds/series/{series}.ics").content.decode(),
         )
 
-    assert said() == (1, 1, ["author"], 200, 1, True)
+    one = {"sent": 1, "folded": 0, "hidden": 0}
+    assert said() == (1, 1, ["author"], 200, one, True)
     act(operator, f"books/{book.pk}/hide")
-    assert said() == (0, 0, [], 400, 0, False)
+    assert said() == (0, 0, [], 400, one | {"sent": 0}, False)
 
 
 def test_what_was_told_before_it_was_hidden_is_not_told_again(
