@@ -341,7 +341,7 @@ def test_what_is_hidden_is_not_counted_and_not_tried_out(
     operator: APIClient, now: dt.datetime
 ) -> None:
     """Proves the guards of series, people, previews and replays, which name titles or count them."""
-    place = {"series": [SeriesPlace("B0SERIES01", "The Long Tide", "1")]}
+    place: dict[str, Any] = {"series": [SeriesPlace("B0SERIES01", "The Long Tide", "1")]}
     book = make_audiobook(now=now - dt.timedelta(days=1), **TIDE, **place)
     publish_events()
     series = book.places.get().series_id
