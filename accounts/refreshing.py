@@ -1,7 +1,7 @@
 """Refresh tokens: each gets the next one, once.
 
 One that comes a second time was stolen, from its owner or by them: whoever has the newer one can't be
-told from the thief, so the whole family ends. A change of a family takes its lock first, or a token
+told from the thief, so the whole family ends, and its owner hears of it. A change of a family takes its lock first, or a token
 made meanwhile would outlive the end of its family.
 """
 
@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import secrets
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ from django.db import transaction
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import RefreshToken, User
+from accounts.services import notify
 from stalkerr.locks import lock
 
 MARK: Final = "str_"  # by which one is known, also to those who look for leaks
@@ -51,6 +53,7 @@ def rotate(*, token: str, now: dt.datetime) -> Issued | None:
         return _issue(user=found.user, scope=found.scope, family=family, now=now)
     if found.spent_at is not None:
         _end(family, now)
+        _warn(found, now)
     return None
 
 
@@ -60,6 +63,18 @@ def end_family_of(*, token: str, now: dt.datetime) -> None:
     family = _lock_family_of(token)
     if family is not None:
         _end(family, now)
+
+
+@transaction.atomic
+def end_families(*, families: Iterable[uuid.UUID], now: dt.datetime) -> int:
+    """End these sign-ins; returns how many there were that had not ended."""
+    # In one order, or two who end the same would wait for each other in a ring.
+    return sum(_end_locked(family, now) for family in sorted(set(families)))
+
+
+def _end_locked(family: uuid.UUID, now: dt.datetime) -> bool:
+    lock("refresh", str(family))
+    return _end(family, now) > 0
 
 
 def is_alive(family: uuid.UUID) -> bool:
@@ -95,8 +110,22 @@ def _may_go_on(found: RefreshToken) -> bool:
     return found.user.is_active and same
 
 
-def _end(family: uuid.UUID, now: dt.datetime) -> None:
-    RefreshToken.objects.filter(family=family, revoked_at=None).update(revoked_at=now)
+def _end(family: uuid.UUID, now: dt.datetime) -> int:
+    return RefreshToken.objects.filter(family=family, revoked_at=None).update(revoked_at=now)
+
+
+def _warn(stolen: RefreshToken, now: dt.datetime) -> None:
+    """Once a family, however often its tokens come again."""
+    begun = RefreshToken.objects.filter(family=stolen.family).earliest("created_at").created_at
+    notify(
+        user_id=stolen.user_id,
+        subject="A sign-in of yours was ended: one of its tokens came twice",
+        text=f"This is the sign-in of {begun:%Y-%m-%d %H:%M} UTC. Either somebody else has a copy "
+        "of its tokens, or a program of yours sent the same one again. It has ended, wherever it "
+        "was used. Sign in anew; if you can't tell what it was, change your password.",
+        dedupe_key=f"token-reuse:{stolen.family}",
+        now=now,
+    )
 
 
 def _issue(*, user: User, scope: str, family: uuid.UUID, now: dt.datetime) -> Issued:

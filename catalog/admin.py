@@ -16,6 +16,8 @@ from catalog.models import (
     Audiobook,
     Contributor,
     Credit,
+    Import,
+    ImportItem,
     ReleaseEvent,
     Series,
     SeriesEntry,
@@ -68,7 +70,7 @@ class EventInline(ReadOnlyInline):
 @admin.register(Audiobook)
 class AudiobookAdmin(ReadOnlyAdmin):
     list_display = ("title", "marketplace", "asin", "release_date", "language", "first_seen_at")
-    list_filter = ("marketplace", "language")
+    list_filter = ("marketplace", "language", ("hidden_at", admin.EmptyFieldListFilter))
     search_fields = ("title", "=asin")
     ordering = ("-id",)
     inlines = (CreditInline, PlaceInline, EventInline)
@@ -78,6 +80,7 @@ class AudiobookAdmin(ReadOnlyAdmin):
         *("kind", "voice", "traits", "provenance", "work", "work_pinned"),
         *("summary", "isbn", "sku", "cover_url", "genres", "publication_at", "launched_at"),
         *("first_seen_at", "fetched_at", "last_checked_at", "out_at", "withdrawn_at", "metadata"),
+        *("corrections", "hidden_at"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Audiobook]:
@@ -217,3 +220,24 @@ class WatchAdmin(ModelAdmin):
         for watch in watches.filter(ended_at=None):
             end_watch(watch=watch, now=now)
         self.message_user(request, "They are ended; what they had promised is taken back.")
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "user", "state", "marketplaces", "known", "created_at", "applied_at")
+    list_select_related = ("user",)
+    list_filter = ("kind", "state")
+    search_fields = ("user__email",)
+    ordering = ("-id",)
+
+
+@admin.register(ImportItem)
+class ImportItemAdmin(ReadOnlyAdmin):
+    list_display = ("title", "kind", "watch_kind", "titles", "is_chosen", "done_at", "reason")
+    list_filter = ("kind", "is_chosen")
+    search_fields = ("title", "=imported__user__email")
+    ordering = ("-id",)
+    fields = (
+        *("imported", "kind", "title", "watch_kind", "asin", "titles", "audiobook", "reason"),
+        *("is_chosen", "done_at"),
+    )

@@ -130,10 +130,12 @@ def _insert(births: Collection[Birth], fetched_at: dt.datetime, now: dt.datetime
         INSERT INTO audiobooks (marketplace, asin, work_id, title, subtitle, language, publisher,
             format_type, content_type, delivery_type, cover_url, summary, sku, isbn, url,
             genres, metadata, match_keys, folded, fingerprint, fetched_at, revision, first_seen_at,
-            kind, voice, traits, provenance, runtime_minutes, work_keys, work_due, work_pinned)
+            kind, voice, traits, provenance, runtime_minutes, work_keys, work_due, work_pinned,
+            hidden_at)
         SELECT w.marketplace, w.asin, coalesce(n.id, w.work), w.title, '', '', '', '', '', '',
             '', '', '', '', '', '[]', '{}', '{}', '', '', %(fetched_at)s, 0, %(now)s,
-            'single', 'unknown', w.traits, '', w.runtime_minutes, w.work_keys, w.work_due, false
+            'single', 'unknown', w.traits, '', w.runtime_minutes, w.work_keys, w.work_due, false,
+            (SELECT hidden_at FROM works WHERE id = w.work)
         FROM wanted w LEFT JOIN named n USING (work)
         ORDER BY w.marketplace COLLATE "C", w.asin COLLATE "C"
         """,

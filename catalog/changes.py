@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from catalog.corrections import Corrections, corrected
 from catalog.listing import CreditLine, Listing, SeriesPlace
 
 # First seen later than this after its release, a title is back catalogue and no news; first seen
@@ -33,6 +34,7 @@ class Known:
     is_out: bool = False
     is_withdrawn: bool = False
     seen_since: dt.date | None = None  # the store's day on which it was first seen
+    corrections: Corrections = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Change:
     facts: Listing
     is_out: bool
     news: tuple[News, ...] = field(default=())
+    is_withdrawn: bool = False  # a listing is a sight of it: only who saw none leaves it so
 
 
 def compare(
@@ -50,10 +53,11 @@ def compare(
     """Hold a listing against what is known; `today` is the store's calendar day.
 
     What the API said is not undone by a page, but for the date while the API has long been
-    silent (`pages_date`).
+    silent (`pages_date`). What staff have put right is undone by nobody.
     """
     if known is None:
         return _compare_new(listing, today)
+    listing = corrected(listing, known.corrections)
     is_same_source = known.facts.provenance == listing.provenance
     if is_same_source or listing.provenance == BEST:
         facts = _without_date(known, merge(known.facts, listing))

@@ -119,14 +119,15 @@ def lock_editions(*, works: Collection[int], audiobooks: Collection[int] = ()) -
 def merge_works(moved: Mapping[int, int]) -> None:
     """Make the editions and marks of each work those of another (work → the other); it is gone then.
 
-    Of two marks of one user the later one stays. The caller holds the works (catalog/births.py)
+    Of two marks of one user the later one stays; a hidden work hides what becomes part of it. The caller holds the works (catalog/births.py)
     and has seen to what else refers to them.
     """
     parameters = {"moved": as_rows(moved), "works": list(moved)}
     sql.rows(
         f"""
         WITH {MOVED}
-        UPDATE audiobooks a SET work_id = m.home FROM moved m WHERE a.work_id = m.work
+        UPDATE audiobooks a SET work_id = m.home, hidden_at = coalesce(a.hidden_at, h.hidden_at)
+        FROM moved m JOIN works h ON h.id = m.home WHERE a.work_id = m.work
         """,  # noqa: S608 (no value comes from outside)
         parameters,
     )

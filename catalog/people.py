@@ -46,7 +46,8 @@ def namesakes(names: Iterable[str]) -> dict[str, list[Namesake]]:
     rows = sql.rows(
         """
         SELECT c.name_key, c.asin, c.name, count(DISTINCT a.work_id) AS titles,
-               (array_agg(a.title ORDER BY a.release_date DESC NULLS LAST, a.id DESC))[1],
+               coalesce((array_agg(a.title ORDER BY a.release_date DESC NULLS LAST, a.id DESC)
+                         FILTER (WHERE a.hidden_at IS NULL))[1], ''),
                array_agg(DISTINCT a.marketplace)
         FROM contributors c
         JOIN credits k ON k.contributor_id = c.id AND k.role = 'author'

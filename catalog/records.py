@@ -107,7 +107,7 @@ def load_known(rows: Iterable[Row]) -> dict[int, Known]:
             (SELECT coalesce(jsonb_agg(jsonb_build_array(s.asin, s.title, e.sequence) ORDER BY e.id),
                 '[]') FROM series_entries e JOIN series s ON s.id = e.series_id
              WHERE e.audiobook_id = a.id),
-            a.first_seen_at, {columns}
+            a.first_seen_at, a.corrections, {columns}
         FROM audiobooks a WHERE a.id = ANY(%s)
         """,  # noqa: S608 (column names of ours)
         [list(by_id)],
@@ -116,7 +116,7 @@ def load_known(rows: Iterable[Row]) -> dict[int, Known]:
 
 
 def _known(row: Row, record: Sequence[Any]) -> Known:
-    _, genres, metadata, credits, series, first_seen_at, *facts = record
+    _, genres, metadata, credits, series, first_seen_at, corrections, *facts = record
     listing = Listing(
         marketplace=row.place[0],
         asin=row.place[1],
@@ -135,6 +135,7 @@ def _known(row: Row, record: Sequence[Any]) -> Known:
         is_out=row.is_out,
         is_withdrawn=row.is_withdrawn,
         seen_since=store_date(row.place[0], first_seen_at),
+        corrections=sql.parsed(corrections),
     )
 
 
@@ -164,7 +165,7 @@ def update_facts(
                 release_date date, publication_at timestamptz, launched_at timestamptz,
                 runtime_minutes int, genres jsonb, metadata jsonb, match_keys text[], folded text,
                 fingerprint text, revision int, title_words text, other_words text, is_out boolean,
-                kind text, voice text, traits text[], provenance text, work_keys text[])
+                is_withdrawn boolean, kind text, voice text, traits text[], provenance text, work_keys text[])
         ), heard AS MATERIALIZED (  -- but for what a person dropped (catalog/brake.py)
             SELECT e.id FROM n JOIN audiobooks old ON old.id = n.id
             JOIN release_events e ON e.audiobook_id = n.id
@@ -191,7 +192,7 @@ def update_facts(
             search_vector = setweight(to_tsvector('simple', n.title_words), 'A')
                 || setweight(to_tsvector('simple', n.other_words), 'B'),
             out_at = CASE WHEN n.is_out THEN coalesce(a.out_at, %(now)s) END,
-            withdrawn_at = NULL
+            withdrawn_at = CASE WHEN n.is_withdrawn THEN a.withdrawn_at END
         FROM n WHERE a.id = n.id
         """,  # noqa: S608 (column names of ours)
         {
@@ -228,6 +229,7 @@ def _record(
         "title_words": " ".join(words(titles))[:_SEARCHED_MAX],
         "other_words": " ".join(words(people))[:_SEARCHED_MAX],
         "is_out": change.is_out,
+        "is_withdrawn": change.is_withdrawn,
         "kind": sort.kind,
         "voice": sort.voice,
         "traits": sort.traits,

@@ -61,7 +61,7 @@ WITH due AS (
     SELECT a.id, a.release_date, d.days FROM unnest(%(days)s::int[]) AS d(days)
     JOIN audiobooks a ON a.marketplace = %(marketplace)s AND a.release_date >= %(today)s
          AND a.release_date BETWEEN %(today)s::date + d.days - %(late)s AND %(today)s::date + d.days
-    WHERE a.withdrawn_at IS NULL AND (a.out_at IS NULL OR a.release_date = %(today)s)
+    WHERE a.withdrawn_at IS NULL AND a.hidden_at IS NULL AND (a.out_at IS NULL OR a.release_date = %(today)s)
       AND (a.release_date = %(today)s::date + d.days OR NOT EXISTS (
           SELECT FROM release_events e WHERE e.audiobook_id = a.id AND e.kind <> 'reminder'
           AND e.seen_at >= (a.release_date - d.days + make_interval(hours => %(hour)s))

@@ -247,6 +247,13 @@ def _words(keys: Iterable[str]) -> str:
     return joined(key.removeprefix("word:") for key in keys)
 
 
+def _about_shown(watch: Watch, audiobook: Audiobook, held: Mapping[str, bool]) -> list[Step]:
+    if held["shown"] or audiobook.hidden_at is None:
+        return []
+    text = f"the operators have hidden it since {moment(audiobook.hidden_at)}: nobody is told of it"
+    return [Step("hidden", "stopped", text)]
+
+
 def _about_mark(watch: Watch, audiobook: Audiobook, held: Mapping[str, bool]) -> list[Step]:
     if held["mark"]:
         return []
@@ -261,4 +268,5 @@ _OF_TITLE: dict[str, Callable[[Watch, Audiobook, Mapping[str, bool]], list[Step]
     "keys": _about_keys,
     "words": _about_words,
     "mark": _about_mark,
+    "shown": _about_shown,
 }

@@ -31,6 +31,7 @@ CONDITIONS = {
     # one title that was asked for by its ASIN is wanted whatever it is
     "language": """w.kind = 'asin' OR n.language = '' OR w.languages && ARRAY['any', n.language]
         OR (w.languages = '{}' AND n.language = n.own_language)""",
+    "shown": "NOT n.is_hidden",  # to anybody: staff have not hidden it
     "hidden": "w.kind = 'asin' OR NOT w.hidden && n.traits",
     "required": "w.required_keys <@ n.keys",
     "excluded": "NOT w.excluded_keys && n.keys",
@@ -47,7 +48,7 @@ news AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(news)s) AS n(event_id bigint, kind text, value text,
         seen_at timestamptz, days_before int, planned_date date, audiobook_id bigint,
         work_id bigint, marketplace text, zone text, first_seen_at timestamptz, language text,
-        own_language text, traits text[], keys text[], folded text, after bigint, through bigint)
+        own_language text, traits text[], keys text[], folded text, is_hidden boolean, after bigint, through bigint)
 )"""
 
 _ROUTED = f"""
@@ -228,7 +229,7 @@ FIELDS = (
     *("kind", "revision", "seen_at", "days_before", "old_date", "new_date", "fanned_through"),
     *("audiobook__work", "audiobook__marketplace", "audiobook__release_date"),
     *("audiobook__first_seen_at", "audiobook__language", "audiobook__traits"),
-    *("audiobook__match_keys", "audiobook__folded"),
+    *("audiobook__match_keys", "audiobook__folded", "audiobook__hidden_at"),
 )
 
 
@@ -253,5 +254,6 @@ def matcher(event: ReleaseEvent) -> Matcher:
             "traits": audiobook.traits,
             "keys": audiobook.match_keys,
             "folded": audiobook.folded,
+            "is_hidden": audiobook.hidden_at is not None,
         }
     )

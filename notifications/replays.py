@@ -104,6 +104,7 @@ def _events(draft: _Draft, since: dt.datetime) -> list[ReleaseEvent]:
         WITH met AS MATERIALIZED (  -- by its keys; not through all news there is, from its end
             SELECT id FROM audiobooks
             WHERE match_keys && %(keys)s::text[] AND marketplace = ANY(%(marketplaces)s)
+              AND hidden_at IS NULL
         )
         SELECT e.id FROM met JOIN release_events e ON e.audiobook_id = met.id
         WHERE e.seen_at >= %(since)s AND e.published_seq IS NOT NULL AND e.kind <> 'reminder'

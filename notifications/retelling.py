@@ -47,7 +47,7 @@ WITH newest AS (
     SELECT n.id AS event_id, n.audiobook_id, a.work_id, n.new_date::text AS value
     FROM newest n JOIN audiobooks a ON a.id = n.audiobook_id
     WHERE n.seen_at <= %(stood_since)s AND n.held_by IS NULL AND a.release_date = n.new_date
-      AND a.out_at IS NULL AND a.withdrawn_at IS NULL
+      AND a.out_at IS NULL AND a.withdrawn_at IS NULL AND a.hidden_at IS NULL
 ), last_told AS (
     SELECT DISTINCT ON (s.event_id, t.channel_id, t.audiobook_id)
            s.event_id, s.work_id, s.value, t.channel_id, t.audiobook_id AS edition,

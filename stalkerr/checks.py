@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
@@ -72,6 +73,33 @@ def _is_small_network(text: str) -> bool:
         return ip_network(text).prefixlen > 0
     except ValueError:
         return False
+
+
+def check_origins(**_: Any) -> list[CheckMessage]:
+    """An origin is compared as it is written: one that no browser says would let nobody in."""
+    return [
+        Error(
+            f"CORS_ORIGINS: {text!r} is no origin.",
+            hint="Name each as browsers do: https://books.example, with a port where it is not the "
+            "usual one, in small letters, without a slash at the end.",
+            id="stalkerr.E007",
+        )
+        for text in settings.CORS_ALLOWED_ORIGINS
+        if not _is_origin(text)
+    ]
+
+
+def _is_origin(text: str) -> bool:
+    """Neither "*" nor "null", which is what any page says that has been put into a frame."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    usual = {"https": 443, "http": 80}
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    said = f"{url.scheme}://{host}" + (f":{port}" if port else "")
+    return url.scheme in usual and bool(host) and said == text and port != usual[url.scheme]
 
 
 def check_vapid(**_: Any) -> list[CheckMessage]:

@@ -13,3 +13,4 @@ class WorkersConfig(AppConfig):
         register(checks.check_secrets, Tags.security)
         register(checks.check_vapid, Tags.security)
         register(checks.check_proxies, Tags.security)
+        register(checks.check_origins, Tags.security)

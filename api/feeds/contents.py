@@ -105,7 +105,7 @@ def _of(request: HttpRequest, name: str, title: str, now: dt.datetime, narrow: N
 def _lately(now: dt.datetime) -> Rows:
     """Titles to come, with a date or without, and those that are out since not long."""
     recent = Q(release_date__gte=(now - LATELY).date()) | Q(release_date=None, out_at=None)
-    return Audiobook.objects.filter(recent, withdrawn_at=None)
+    return Audiobook.objects.shown().filter(recent, withdrawn_at=None)
 
 
 def _days(now: dt.datetime) -> Rows:
@@ -113,7 +113,8 @@ def _days(now: dt.datetime) -> Rows:
     today = (now - PASSED).date()
     # Spelt apart for the planner: each half has an index of its own.
     here = Q(release_date__gte=today, withdrawn_at=None)
-    return Audiobook.objects.filter(here | Q(release_date__gte=today, withdrawn_at__isnull=False))
+    gone = Q(release_date__gte=today, withdrawn_at__isnull=False)
+    return Audiobook.objects.shown().filter(here | gone)
 
 
 def _known(rows: QuerySet[Contributor] | QuerySet[Series], field: str) -> str:

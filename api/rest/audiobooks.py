@@ -88,7 +88,7 @@ class AudiobookListView(AnybodysView, ListAPIView[Audiobook]):
         return keyset(self.request.query_params)
 
     def get_queryset(self) -> Rows:
-        return Audiobook.objects.sortable()
+        return Audiobook.objects.shown().sortable()
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         keys = [name.lstrip("-") for name in self.keyset]
@@ -105,7 +105,7 @@ class AudiobookView(AnybodysView, RetrieveAPIView[Audiobook]):
     serializer_class = WholeAudiobookSerializer
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        record = records(Audiobook.objects.filter(pk=kwargs["pk"]), *MORE_COLUMNS).first()
+        record = records(Audiobook.objects.shown().filter(pk=kwargs["pk"]), *MORE_COLUMNS).first()
         if record is None:
             raise Http404
         return Response(shown_whole(record))
@@ -137,7 +137,7 @@ class HistoryView(AnybodysView, ListAPIView[ReleaseEvent]):
 
     def get_queryset(self) -> QuerySet[ReleaseEvent]:
         audiobook_id = self.kwargs["pk"]
-        if not Audiobook.objects.filter(pk=audiobook_id).exists():
+        if not Audiobook.objects.shown().filter(pk=audiobook_id).exists():
             raise Http404
         return ReleaseEvent.objects.public().filter(audiobook=audiobook_id)
 

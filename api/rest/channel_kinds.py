@@ -134,7 +134,7 @@ def _content(asked: Mapping[str, Any]) -> Content:
     """The news that is asked for; of none in particular, an example."""
     if "event" not in asked and "audiobook" not in asked:
         return EXAMPLE
-    events = ReleaseEvent.objects.exclude(published_seq=None)
+    events = ReleaseEvent.objects.exclude(published_seq=None).filter(audiobook__hidden_at=None)
     if "event" in asked:
         events = events.filter(published_seq=asked["event"])
     if "audiobook" in asked:

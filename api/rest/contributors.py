@@ -75,7 +75,7 @@ class ContributorView(AnybodysView, RetrieveAPIView[Contributor]):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         person = get_object_or_404(Contributor, pk=kwargs["pk"])
-        credits = Credit.objects.filter(contributor=person)
+        credits = Credit.objects.filter(contributor=person, audiobook__hidden_at=None)
         roles = credits.values("role").annotate(audiobooks=Count("*")).order_by("role")
         codes = credits.values_list("audiobook__marketplace", flat=True).distinct()
         return Response(

@@ -66,7 +66,8 @@ class SeriesListView(AnybodysView, ListAPIView[Series]):
         return Series.objects.all()
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        entries = SeriesEntry.objects.filter(series=OuterRef("pk")).order_by().values("series")
+        shown = SeriesEntry.objects.filter(series=OuterRef("pk"), audiobook__hidden_at=None)
+        entries = shown.order_by().values("series")
         counted = Coalesce(Subquery(entries.annotate(count=Count("*")).values("count")), 0)
         rows = self.filter_queryset(self.get_queryset()).annotate(entry_count=counted)
         page: Any = self.paginate_queryset(
@@ -148,7 +149,8 @@ def _row(record: Record) -> Record:
 
 def _entries(series: Series) -> list[Record]:
     facts = {name: F(f"audiobook__{name}") for name in _OF_AUDIOBOOK}
-    entries = SeriesEntry.objects.filter(series=series).order_by(
+    shown = SeriesEntry.objects.filter(series=series, audiobook__hidden_at=None)
+    entries = shown.order_by(
         F("position").asc(nulls_last=True), F("audiobook__release_date").asc(nulls_last=True), "id"
     )
     rows: Any = entries.values("audiobook_id", "sequence", "position", **facts)

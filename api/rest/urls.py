@@ -3,6 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from api.rest.admin import books, jobs, works
 from api.rest.audiobooks import AudiobookListView, AudiobookView, HistoryView
 from api.rest.channel_kinds import KindsView, PreviewView
 from api.rest.channels import ChannelViewSet
@@ -32,6 +33,18 @@ router.register("keys", ApiKeyViewSet, basename="key")
 
 urlpatterns = [
     path("", include(router.urls)),
+    path("admin/books", books.BookListView.as_view(), name="admin-books"),
+    path("admin/books/<int:pk>", books.BookView.as_view(), name="admin-book"),
+    path("admin/books/<int:pk>/hide", books.HideBookView.as_view(), name="admin-book-hide"),
+    path("admin/books/<int:pk>/unhide", books.UnhideBookView.as_view(), name="admin-book-unhide"),
+    path("admin/books/<int:pk>/split", books.SplitBookView.as_view(), name="admin-book-split"),
+    path("admin/jobs", jobs.RunsView.as_view(), name="admin-jobs"),
+    path("admin/jobs/slots", jobs.SlotsView.as_view(), name="admin-job-slots"),
+    path("admin/jobs/<int:pk>", jobs.RunView.as_view(), name="admin-job"),
+    path("admin/works/<int:pk>", works.StaffWorkView.as_view(), name="admin-work"),
+    path("admin/works/<int:pk>/hide", works.HideWorkView.as_view(), name="admin-work-hide"),
+    path("admin/works/<int:pk>/merge", works.MergeView.as_view(), name="admin-work-merge"),
+    path("admin/works/<int:pk>/unhide", works.UnhideWorkView.as_view(), name="admin-work-unhide"),
     path("upcoming", UpcomingView.as_view(), name="upcoming"),
     path("audiobooks", AudiobookListView.as_view(), name="audiobooks"),
     path("audiobooks/<int:pk>", AudiobookView.as_view(), name="audiobook"),

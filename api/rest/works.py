@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.generics import RetrieveAPIView
@@ -29,7 +30,9 @@ class WorkView(AnybodysView, RetrieveAPIView[Work]):
     serializer_class = WorkSerializer
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        work = get_object_or_404(Work, pk=kwargs["pk"])
-        editions = Audiobook.objects.filter(work=work).order_by("release_date", "id")
+        work = get_object_or_404(Work, pk=kwargs["pk"], hidden_at=None)
+        editions = Audiobook.objects.shown().filter(work=work).order_by("release_date", "id")
         found = [shown(record) for record in records(editions)[:EDITIONS_MAX]]
+        if not found:  # all of them are hidden
+            raise Http404
         return Response({"id": work.id, "title": work.title, "editions": found})

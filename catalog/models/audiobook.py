@@ -24,6 +24,9 @@ class Work(models.Model):
 
     title = models.TextField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    hidden_at = models.DateTimeField(
+        null=True, blank=True, help_text="By staff: editions that are found later are hidden, too."
+    )
 
     class Meta:
         db_table = "works"
@@ -33,15 +36,19 @@ class Work(models.Model):
 
 
 class AudiobookQuerySet(models.QuerySet["Audiobook"]):
+    def shown(self) -> Self:
+        """Without those that staff have hidden: for everybody but staff."""
+        return self.filter(hidden_at=None)
+
     def upcoming(self, now: dt.datetime) -> Self:
-        """Not out yet by their own store's calendar, soonest first; withdrawn ones left out."""
+        """Not out yet by their own store's calendar, soonest first; without withdrawn and hidden ones."""
         stores: dict[dt.date, list[str]] = {}
         for code in marketplaces.MARKETPLACES:
             stores.setdefault(marketplaces.store_date(code, now), []).append(code)
         later = Q()
         for today, codes in stores.items():
             later |= Q(marketplace__in=codes, release_date__gt=today)
-        ahead = self.filter(later, release_date__gt=min(stores), withdrawn_at=None)
+        ahead = self.shown().filter(later, release_date__gt=min(stores), withdrawn_at=None)
         return ahead.order_by("release_date", "id")
 
     def search(self, text: str) -> Self:
@@ -123,6 +130,15 @@ class Audiobook(models.Model):
         null=True, blank=True, help_text="When it was seen to be out (or was, when first seen)."
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    corrections = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Facts that staff have put right: no store changes them (catalog/correcting.py).",
+    )
+    hidden_at = models.DateTimeField(
+        null=True, blank=True, help_text="By staff: it is not listed, fed or told."
+    )
 
     objects = AudiobookQuerySet.as_manager()
 
@@ -134,12 +150,12 @@ class Audiobook(models.Model):
         indexes = [
             models.Index(  # AudiobookQuerySet.upcoming: everything, over marketplaces
                 fields=["release_date", "id"],
-                condition=models.Q(withdrawn_at=None),
+                condition=models.Q(withdrawn_at=None, hidden_at=None),
                 name="audiobook_upcoming",
             ),
             models.Index(  # AudiobookQuerySet.upcoming of one marketplace
                 fields=["marketplace", "release_date"],
-                condition=models.Q(withdrawn_at=None),
+                condition=models.Q(withdrawn_at=None, hidden_at=None),
                 name="audiobook_due",
             ),
             models.Index(  # AudiobookQuerySet.due_out; catalog.services.mark_out_by_date

@@ -23,8 +23,9 @@ class ReleaseEventQuerySet(models.QuerySet["ReleaseEvent"]):
         return self.exclude(fanned_through=0, fanned_out_at__isnull=False)
 
     def public(self) -> Self:
-        """What anybody may hear: published, no reminder, nothing a person dropped."""
-        return self.not_dropped().exclude(kind="reminder").exclude(published_seq=None)
+        """What anybody may hear: published, no reminder, nothing a person dropped or hid."""
+        told = self.not_dropped().exclude(kind="reminder").exclude(published_seq=None)
+        return told.filter(audiobook__hidden_at=None)
 
 
 class ReleaseEvent(models.Model):

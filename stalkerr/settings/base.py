@@ -35,10 +35,11 @@ INSTALLED_APPS = [
     "api",
 ]
 MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread a request
+    "api.middleware.safe",
     "api.middleware.limits_told",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "api.middleware.ExactOrigins",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -132,8 +133,21 @@ METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
 WEBSUB_HUB: str = env.str("WEBSUB_HUB", default="")  # told of by public feeds
-CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+# Pages of these origins may ask the API, with cookies too (api/headers.py: may_ask); no others.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "x-csrftoken"),
+    *("idempotency-key", "if-match", "if-none-match"),
+]
+CORS_EXPOSE_HEADERS = [
+    *("ETag", "Location", "Retry-After"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
+CORS_PREFLIGHT_MAX_AGE = 600  # seconds: an origin that is struck off the list is soon out
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # static files are for our own pages
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "api.auth.TokenAuthentication",
@@ -170,6 +184,8 @@ SPECTACULAR_SETTINGS = {
         "api.schema.add_problems",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
+    # No stranger is asked what they think of our description.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }

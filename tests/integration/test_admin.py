@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Notice, User
+from accounts.keys import key_of, make_key
+from accounts.models import ApiKey, FeedToken, Notice, RefreshToken, User
+from accounts.refreshing import begin_family, rotate
+from accounts.services import make_feed
 from catalog.listing import SeriesPlace
-from catalog.models import Audiobook, ReleaseEvent, Watch
+from catalog.models import Audiobook, Import, ImportItem, ReleaseEvent, Watch
 from notifications.models import Attempt, Channel, Delivery, Destination, Message, Route, Told
 from notifications.timing import Wish
 from notifications.wishes import set_wish
@@ -86,6 +91,18 @@ def make_rows(user: User, now: dt.datetime, number: int) -> None:
         due_at=now,
         created_at=now,
     )
+    make_key(user=user, name=HOSTILE, scope="read", expires_at=None, now=now)
+    begin_family(user=user, scope="read", now=now)
+    make_feed(user_id=user.pk, watch_id=watch.pk, now=now, name=HOSTILE)
+    imported = Import.objects.create(user=user, kind="opml", created_at=now)
+    ImportItem.objects.create(imported=imported, kind="watch", title=HOSTILE, audiobook=book)
+    LogEntry.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(book),
+        object_repr=HOSTILE,
+        action_flag=CHANGE,
+        change_message=HOSTILE,
+    )
     Visit.objects.create(
         target=make_target(f"author {number}", now=now),
         started_at=now,
@@ -103,12 +120,15 @@ def test_every_page_opens_and_shows_no_secret_and_no_markup(
     paths = [page(model, "changelist"), page(model, "changelist") + "?q=a", page(model, "add")]
     if row is not None:
         paths.append(page(model, "change", row.pk))
+    kept = [each.digest for each in (*ApiKey.objects.all(), *RefreshToken.objects.all())]
+    kept += [each.digest for each in FeedToken.objects.all()]
     for path in paths:
         answer = office.get(path)
         is_add = path == page(model, "add")
         assert answer.status_code == 200 or (is_add and answer.status_code == 403), path
         text = answer.content.decode()
         assert CANARY not in text
+        assert not [digest for digest in kept if digest in text]
         assert HOSTILE not in text
 
 
@@ -319,7 +339,11 @@ def test_a_users_channels_follow_the_zone_that_staff_choose(
 
 
 @pytest.mark.parametrize(
-    "model", [Audiobook, Channel, Delivery, Destination, Message, Told, Target]
+    "model",
+    [
+        *(Audiobook, Channel, Delivery, Destination, Message, Told, Target),
+        *(ApiKey, FeedToken, RefreshToken, Import, ImportItem, LogEntry),
+    ],
 )
 def test_what_the_product_writes_can_not_be_edited(
     model: Any, office: Client, alice: User, now: dt.datetime
@@ -361,3 +385,63 @@ def test_who_may_not_change_audiobooks_is_offered_no_such_word(
     shown = client.get(page(Audiobook, "changelist"))
     assert shown.status_code == 200
     assert "Same book" not in shown.content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_a_forged_list_changes_nothing(
+    model: Any, office: Client, alice: User, now: dt.datetime
+) -> None:
+    """No list can be edited; one that is posted as if it could be writes and adds no row."""
+    make_rows(alice, now, 1)
+    assert not admin.site._registry[model].list_editable
+    before = list(model._default_manager.order_by("pk").values())
+    row = model._default_manager.first()
+    fields = {field.name: "1" for field in model._meta.fields if not field.primary_key}
+    forged = {"form-TOTAL_FORMS": "2", "form-INITIAL_FORMS": "1", "_save": "Save"}
+    forged["form-0-id"] = str(row.pk if row else 1)
+    for number in (0, 1):
+        forged |= {f"form-{number}-{name}": value for name, value in fields.items()}
+    answer = office.post(page(model, "changelist"), forged)
+    assert answer.status_code in (200, 302, 403)
+    assert list(model._default_manager.order_by("pk").values()) == before
+
+
+def test_what_opens_doors_is_revoked_and_that_is_written_down(
+    office: Client, staff: User, alice: User, now: dt.datetime
+) -> None:
+    _, key = make_key(user=alice, name="program", scope="read", expires_at=None, now=now)
+    _, secret = make_feed(user_id=alice.pk, watch_id=None, now=now)
+    first = begin_family(user=alice, scope="read", now=now)
+    newer = rotate(token=first.token, now=now)
+    assert newer
+    other = begin_family(user=alice, scope="read", now=now)
+    ended = RefreshToken.objects.filter(family=first.family).order_by("id").first()
+    assert ended
+    for model, ids in ((ApiKey, []), (FeedToken, []), (RefreshToken, [ended.pk])):
+        ids = ids or list(model.objects.values_list("pk", flat=True))
+        form = {"action": "revoke", "_selected_action": ids}
+        assert office.post(page(model, "changelist"), form).status_code == 302
+    assert key_of(key=key, now=now) is None
+    assert not FeedToken.objects.opened_by(secret).exists()
+    assert rotate(token=newer.token, now=now) is None
+    assert rotate(token=other.token, now=now) is not None
+    done = LogEntry.objects.filter(user=staff).values_list("content_type__model", flat=True)
+    assert sorted(done) == ["apikey", "feedtoken", "refreshtoken"]
+
+
+@pytest.mark.parametrize("model", [ApiKey, FeedToken, RefreshToken])
+def test_who_may_only_look_revokes_nothing(
+    model: Any, alice: User, client: Client, now: dt.datetime
+) -> None:
+    """Proves the guard has_act_permission."""
+    alice.is_staff = True
+    alice.save()
+    code = f"view_{model._meta.model_name}"
+    alice.user_permissions.add(Permission.objects.get(codename=code))
+    make_rows(alice, now, 1)
+    client.force_login(alice)
+    assert client.get(page(model, "changelist")).status_code == 200
+    before = list(model.objects.values())
+    ids = list(model.objects.values_list("pk", flat=True))
+    client.post(page(model, "changelist"), {"action": "revoke", "_selected_action": ids})
+    assert list(model.objects.values()) == before

@@ -172,7 +172,7 @@ class Show:
 
     def _login(self, name: str) -> str:
         logins = {
-            "API docs": (reader.EMAIL, self.password),
+            "API docs": (launch.ADMIN_EMAIL, self.stage.admin_password),
             "admin": (launch.ADMIN_EMAIL, self.stage.admin_password),
             "Flower": (settings.FLOWER_USER, settings.FLOWER_PASSWORD),
         }

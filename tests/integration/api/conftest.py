@@ -34,3 +34,12 @@ def client_of(db: None) -> ClientOf:
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def operator(staff: User) -> APIClient:
+    """Staff, by a token that is for what operators do."""
+    client = APIClient()
+    token = issue_token(user=staff, now=clock.now(), scope="admin")
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client

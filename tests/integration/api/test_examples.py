@@ -113,3 +113,20 @@ def test_why_and_what_would_have_been_are_answered_as_the_page_shows(
     del answer["ways"]
     assert timeless(answer) == timeless(why)
     assert timeless(ask(client_of(alice), trying)) == timeless(would)
+
+
+def test_the_catalogue_is_put_right_as_the_page_shows(
+    operator: APIClient, now: dt.datetime
+) -> None:
+    book = make_audiobook(now=now, title="Glsas Tide")
+    blocks = blocks_of("docs/howto/correct-the-catalogue.md")
+    listing, *changes = [text.replace("$ID", str(book.pk)) for kind, text in blocks if kind == "sh"]
+    shown = [json.loads(text) for kind, text in blocks if kind == "json"]
+    assert ask(operator, listing)["results"] == []
+    for block, said in zip(changes, [*shown, {}], strict=True):
+        (path,) = re.findall(r"http://127\.0\.0\.1:8000(\S+)", block)
+        bodies = re.findall(r"-d '(.+)'", block)
+        answer = operator.patch(path, json.loads(bodies[0])) if bodies else operator.post(path)
+        assert answer.status_code == 200
+        assert answer.json() | said == answer.json()
+    assert answer.json()["hidden_at"] is not None

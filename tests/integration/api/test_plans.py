@@ -67,8 +67,9 @@ def indexes(steps: list[Any]) -> set[str]:
 
 
 # What is asked, and an index that the plan must use.
-QUESTIONS = {
-    "upcoming": "audiobook_upcoming",
+QUESTIONS: dict[str, str | tuple[str, ...]] = {
+    # Either holds the titles to come; which of them is a near tie to the planner.
+    "upcoming": ("audiobook_upcoming", "audiobook_due"),
     "upcoming?marketplace=us": "audiobook_due",
     "upcoming?q=w15": "audiobook_search",
     "audiobooks": "audiobook_by_day",

@@ -11,9 +11,12 @@ from django.conf import settings
 from django.db import connection
 from rest_framework.test import APIClient
 
-from accounts.models import RefreshToken, User
+from accounts.models import Notice, RefreshToken, User
 from accounts.refreshing import begin_family, end_family_of, forget_expired, rotate
+from notifications.models import Delivery
+from notifications.services import fan_out_notices
 from tests.concurrency import Paused, start_and_see_it_wait
+from tests.factories import make_channel
 from tests.integration.api.test_strangers import everything
 from tests.people import PASSWORD, make_user
 
@@ -189,3 +192,31 @@ def test_signing_out_needs_no_token_and_heeds_no_old_one(alice: User) -> None:
     client.credentials(HTTP_AUTHORIZATION="Bearer old")
     token = sign_in(alice)["refresh"]
     assert client.post("/api/token/refresh", {"refresh": token}).status_code == 200
+
+
+def test_the_owner_of_a_token_that_comes_again_hears_of_it_once(
+    alice: User, bob: User, now: dt.datetime
+) -> None:
+    """Proves the guard `_warn` and its key: thieves try often, and each sign-in is another matter."""
+    for user in (alice, bob):
+        make_channel(user)
+    for _ in range(2):
+        stolen = sign_in(alice)["refresh"]
+        refresh(stolen)
+        for _ in range(3):
+            assert refresh(stolen).status_code == 401
+    fan_out_notices(now=now)
+    heard = Delivery.objects.order_by("id").values_list("user", "notice__subject")
+    assert {user for user, _ in heard} == {alice.pk}
+    assert len(heard) == Notice.objects.count() == 2
+    assert "one of its tokens came twice" in heard[0][1]
+    assert stolen not in "".join(Notice.objects.values_list("text", flat=True))
+
+
+def test_no_other_end_of_a_sign_in_is_told(alice: User, anybody: APIClient) -> None:
+    """A sign-out, a guess and a token that is no more are nothing to be warned of."""
+    token = sign_in(alice)["refresh"]
+    anybody.post("/api/token/revoke", {"refresh": token})
+    for each in (token, token, "str_guess"):
+        assert refresh(each).status_code == 401
+    assert Notice.objects.count() == 0

@@ -39,8 +39,8 @@ RULES: Final[dict[str, Rule]] = {
     "feeds/authors/<int:pk>.<format:extension>": "anybody",
     "feeds/series/<int:pk>.<format:extension>": "anybody",
     "feeds/private/<str:token>.<format:extension>": "secret",
-    "api/docs": "anybody",
-    "api/redoc": "anybody",
+    "api/docs": "staff",
+    "api/redoc": "staff",
     "api/schema": "anybody",
     "api/token": "anybody",
     "api/token/refresh": "anybody",
@@ -53,6 +53,18 @@ RULES: Final[dict[str, Rule]] = {
     "api/series": "anybody",
     "api/series/<int:pk>": "anybody",
     "api/works/<int:pk>": "anybody",
+    "api/admin/books": "staff",
+    "api/admin/books/<int:pk>": "staff",
+    "api/admin/books/<int:pk>/hide": "staff",
+    "api/admin/books/<int:pk>/split": "staff",
+    "api/admin/books/<int:pk>/unhide": "staff",
+    "api/admin/jobs": "staff",
+    "api/admin/jobs/<int:pk>": "staff",
+    "api/admin/jobs/slots": "staff",
+    "api/admin/works/<int:pk>": "staff",
+    "api/admin/works/<int:pk>/hide": "staff",
+    "api/admin/works/<int:pk>/merge": "staff",
+    "api/admin/works/<int:pk>/unhide": "staff",
     "api/channels/kinds": "shared",
     "api/channels/preview": "shared",
     "api/contributors": "shared",
@@ -157,6 +169,7 @@ def rows(alice: User, now: dt.datetime) -> dict[str, int]:
         imported=imported, kind="watch", watch_kind="author", title="Canary Author"
     )
     others = {"feeds": feed.pk, "imports": imported.pk}
+    others |= {"books": audiobook.pk, "works": audiobook.work_id, "jobs": 1}
     return {name: row.pk for name, row in of.items()} | others
 
 
@@ -190,7 +203,7 @@ def test_every_path_has_a_rule() -> None:
 def test_every_path_of_a_row_is_ruled_as_one_and_finds_it_in_one_place() -> None:
     """Proves the guard Owned: no view looks for a user's rows by itself."""
     of_rows = {RULES[path] for path in routes() if "<" in path}
-    assert of_rows == {"object", "anybody"}
+    assert of_rows == {"object", "anybody", "staff"}
     for path in ruled("object"):
         assert "<int:pk>" in path
         view: Any = resolve(url_of(path, {})).func
@@ -283,12 +296,30 @@ def test_a_stranger_finds_no_way_into_the_admin(
         before = everything()
     for path in ruled("staff"):
         url = "/" + re.sub(r"<[^>]+>", str(rows["watches"]), path)
-        if path in _OPEN_TO_STRANGERS or "(?P" in path:
+        if path in _OPEN_TO_STRANGERS or "(?P" in path or path.startswith("api/admin/"):
             continue
         for method in ("get", "post"):
             answer = getattr(client, method)(url)
             assert answer.status_code in (302, 403, 404), (method, path)
             assert_no_leak(answer)
+    assert everything() == before
+
+
+def test_what_is_for_operators_is_not_there_for_others(
+    alice: User, stranger: User, client_of: ClientOf, anybody: APIClient, rows: dict[str, int]
+) -> None:
+    """Proves the guard OperatorsView, for every route of theirs, every method and many bodies."""
+    before = everything()
+    for path in (path for path in ruled("staff") if path.startswith("api/admin/")):
+        url = "/" + path.replace("<int:pk>", str(rows[path.split("/")[2]]))
+        for method in METHODS:
+            for body in [{}] if method == "trace" else [*bodies(rows, alice), {"title": "Stolen"}]:
+                data = {} if method == "trace" else {"data": body}
+                answers = [
+                    getattr(each, method)(url, **data) for each in (client_of(stranger), anybody)
+                ]
+                assert [answer.status_code for answer in answers] == [404, 401], (method, path)
+                assert_no_leak(answers[0])
     assert everything() == before
 
 

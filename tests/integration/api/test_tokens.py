@@ -9,7 +9,10 @@ from typing import Any
 import jwt
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -291,3 +294,33 @@ def test_a_session_may_write_only_with_its_csrf_token(alice: User) -> None:
     answer = client.post(WATCHES, {"kind": "author", "query": "Ada Example"})
     assert answer.status_code == 403
     assert alice.watches.count() == 0
+
+
+class CountedHasher(MD5PasswordHasher):
+    """Says how often a password was hashed: what a guess costs, whatever the clock says."""
+
+    hashed = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        CountedHasher.hashed += 1
+        return super().encode(password, salt)
+
+
+@pytest.mark.parametrize("door", ["/api/token", "/admin/login/"])
+def test_a_guess_costs_the_same_whether_there_is_such_a_user_or_not(
+    door: str, alice: User, bob: User, stranger: User, settings: Settings
+) -> None:
+    """Who there is can't be told by how long a refusal takes: the same hashes, the same questions."""
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountedHasher"]
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    stranger.set_unusable_password()
+    stranger.save()
+    costs = set()
+    for email in (alice.email, bob.email, stranger.email, "nobody@example.org"):
+        CountedHasher.hashed = 0
+        with CaptureQueriesContext(connection) as asked:
+            body = {"email": email, "username": email, "password": "a guess"}
+            answer = APIClient().post(door, body, format="json" if "api" in door else "multipart")
+        assert answer.status_code == (401 if "api" in door else 200)
+        costs.add((CountedHasher.hashed, len(asked)))
+    assert costs == {(1, 1)}

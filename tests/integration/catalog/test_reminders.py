@@ -74,6 +74,14 @@ def test_out_today_comes_on_its_day_also_of_what_is_out_already(watch: Watch) ->
     assert reminders()[-1] == (dt.date(2026, 6, 8), 0)
 
 
+def test_nobody_is_reminded_of_what_staff_have_hidden(watch: Watch) -> None:
+    audiobook = book(8)
+    Audiobook.objects.filter(id=audiobook.id).update(hidden_at=on(1, 7))
+    assert remind(now=on(1)) == []
+    Audiobook.objects.filter(id=audiobook.id).update(hidden_at=None)
+    assert len(remind(now=on(1))) == 1
+
+
 @pytest.mark.parametrize(("late", "written"), [(1, 1), (3, 1), (4, 0)])
 def test_what_nobody_wrote_in_time_is_made_up_for_within_three_days(
     late: int, written: int, watch: Watch

@@ -61,6 +61,13 @@ def test_a_date_that_keeps_flapping_is_told_again_at_most_weekly(flapped: dt.dat
     assert retell(now=flapped + 10.5 * DAY) == 1
 
 
+def test_what_staff_have_hidden_is_not_told_once_more(flapped: dt.datetime) -> None:
+    Audiobook.objects.update(hidden_at=flapped)
+    assert retell(now=flapped + 3 * DAY) == 0
+    Audiobook.objects.update(hidden_at=None)
+    assert retell(now=flapped + 3 * DAY) == 1
+
+
 def test_what_was_heard_last_is_not_told_again(alice: User, now: dt.datetime) -> None:
     make_channel(alice)
     make_watch(alice, now=now - DAY)
