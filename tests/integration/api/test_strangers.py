@@ -34,6 +34,8 @@ Rule = Literal[
 ]
 RULES: Final[dict[str, Rule]] = {
     "": "anybody",
+    "graphql": "anybody",  # what of it is whose: GRAPHQL_RULES
+    "graphql/schema": "anybody",
     "health": "anybody",
     "feeds/upcoming.<format:extension>": "anybody",
     "feeds/authors/<int:pk>.<format:extension>": "anybody",
