@@ -14,6 +14,7 @@ from graphql import (
 from api.graphql.schema import schema
 
 CORE = schema._schema
+SDL = schema.as_str()
 Step = tuple[str, str]  # a type and a field of it
 
 

@@ -1,4 +1,7 @@
-"""All that can be asked and said at /graphql."""
+"""All that can be asked and said at /graphql.
+
+Every field at the top may be null: one that fails leaves the others their answers.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -26,13 +29,13 @@ class Query:
     @strawberry.field(description="All audiobooks there are, out or to come.")
     def audiobooks(
         self, where: AudiobookWhere | None = None, cursor: str = "", page_size: int = SIZE
-    ) -> Page[Audiobook]:
+    ) -> Page[Audiobook] | None:
         return finding.audiobooks(where, cursor, page_size)
 
     @strawberry.field(description="Titles that are not out yet, soonest first.")
     def upcoming(
         self, where: UpcomingWhere | None = None, cursor: str = "", page_size: int = SIZE
-    ) -> Page[Audiobook]:
+    ) -> Page[Audiobook] | None:
         return finding.upcoming(where, cursor, page_size)
 
     @strawberry.field
@@ -48,40 +51,40 @@ class Query:
         return next(iter(Contributor.all_of(_one(models.Contributor, id))), None)
 
     @strawberry.field(description="Yours.")
-    def watches(self, info: Info, cursor: str = "", page_size: int = SIZE) -> Page[Watch]:
+    def watches(self, info: Info, cursor: str = "", page_size: int = SIZE) -> Page[Watch] | None:
         return watches.watches(info.context, cursor, page_size)
 
     @strawberry.field(description="Yours.")
-    def channels(self, info: Info, cursor: str = "", page_size: int = SIZE) -> Page[Channel]:
+    def channels(self, info: Info, cursor: str = "", page_size: int = SIZE) -> Page[Channel] | None:
         return channels.channels(info.context, cursor, page_size)
 
 
 @strawberry.type
 class Mutation:
     @strawberry.mutation(description="As POST /api/watches.")
-    def create_watch(self, info: Info, watch: WatchInput) -> Watch:
+    def create_watch(self, info: Info, watch: WatchInput) -> Watch | None:
         return Watch.all_of([create(WatchViewSet, info, watch)])[0]
 
     @strawberry.mutation(description="As PATCH /api/watches/{id}.")
-    def change_watch(self, info: Info, id: strawberry.ID, watch: WatchInput) -> Watch:
+    def change_watch(self, info: Info, id: strawberry.ID, watch: WatchInput) -> Watch | None:
         return Watch.all_of([change(WatchViewSet, info, id, watch)])[0]
 
     @strawberry.mutation(description="As DELETE /api/watches/{id}; gives its id.")
-    def delete_watch(self, info: Info, id: strawberry.ID) -> strawberry.ID:
+    def delete_watch(self, info: Info, id: strawberry.ID) -> strawberry.ID | None:
         return delete(WatchViewSet, info, id)
 
     @strawberry.mutation(
         description="As POST /api/channels. A secret that was made for it is shown here alone."
     )
-    def create_channel(self, info: Info, channel: ChannelInput) -> Channel:
+    def create_channel(self, info: Info, channel: ChannelInput) -> Channel | None:
         return Channel.shown(create(ChannelViewSet, info, channel))
 
     @strawberry.mutation(description="As PATCH /api/channels/{id}.")
-    def change_channel(self, info: Info, id: strawberry.ID, channel: ChannelInput) -> Channel:
+    def change_channel(self, info: Info, id: strawberry.ID, channel: ChannelInput) -> Channel | None:
         return Channel.shown(change(ChannelViewSet, info, id, channel))
 
     @strawberry.mutation(description="As DELETE /api/channels/{id}; gives its id.")
-    def delete_channel(self, info: Info, id: strawberry.ID) -> strawberry.ID:
+    def delete_channel(self, info: Info, id: strawberry.ID) -> strawberry.ID | None:
         return delete(ChannelViewSet, info, id)
 
 

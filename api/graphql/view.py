@@ -70,7 +70,7 @@ def _question(body: Any) -> Question:
 
 def _count(request: Request, fields: Sequence[str], view: AnybodysView) -> None:
     """Each further field at the top is as good as a further request."""
-    more = len(fields) - 1
+    more = max(len(fields) - 1, 0)
     if request.user.is_authenticated:
         rules = rules_of_user(request, more) if more else []
     else:

@@ -265,4 +265,4 @@ def test_who_is_not_signed_in_has_neither(anybody: APIClient) -> None:
     for name in ("watches", "channels"):
         answer = anybody.post("/graphql", {"query": f"{{ {name} {{ next }} }}"})
         (error,) = answer.json()["errors"]
-        assert (answer.json()["data"], error["extensions"]["status"]) == (None, 401)
+        assert (answer.json()["data"], error["extensions"]["status"]) == ({name: None}, 401)

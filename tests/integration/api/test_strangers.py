@@ -92,6 +92,22 @@ RULES: Final[dict[str, Rule]] = {
     "unsubscribe/<str:token>": "secret",
     "metrics": "secret",
 }
+# Every field at the top of GraphQL's schema.
+GRAPHQL_RULES: Final[dict[str, Rule]] = {
+    "Query.audiobooks": "anybody",
+    "Query.upcoming": "anybody",
+    "Query.work": "anybody",
+    "Query.series": "anybody",
+    "Query.contributor": "anybody",
+    "Query.watches": "own",
+    "Query.channels": "own",
+    "Mutation.createWatch": "own",
+    "Mutation.changeWatch": "object",
+    "Mutation.deleteWatch": "object",
+    "Mutation.createChannel": "own",
+    "Mutation.changeChannel": "object",
+    "Mutation.deleteChannel": "object",
+}
 METHODS: Final = ("get", "put", "patch", "delete", "post", "head", "options", "trace")
 CANARIES: Final = (
     "alice@example.org",
