@@ -80,7 +80,9 @@ class Mutation:
         return Channel.shown(create(ChannelViewSet, info, channel))
 
     @strawberry.mutation(description="As PATCH /api/channels/{id}.")
-    def change_channel(self, info: Info, id: strawberry.ID, channel: ChannelInput) -> Channel | None:
+    def change_channel(
+        self, info: Info, id: strawberry.ID, channel: ChannelInput
+    ) -> Channel | None:
         return Channel.shown(change(ChannelViewSet, info, id, channel))
 
     @strawberry.mutation(description="As DELETE /api/channels/{id}; gives its id.")

@@ -64,7 +64,7 @@ def measure() -> dict[str, Any]:
         "slowest": slowest,
         "stated_ms": {name: round(refusals[name], 1) for name in STATED},
         "questions": len(quiet) + len(busy),
-        "p50_ratio": round(median(busy) / median(quiet), 2),
+        "p50_ms": {"alone": round(median(quiet) * 1000), "abused": round(median(busy) * 1000)},
         "p99_ratio": round(p99(busy) / p99(quiet), 2),
         "p99_ms": {"alone": round(p99(quiet) * 1000), "abused": round(p99(busy) * 1000)},
     }
