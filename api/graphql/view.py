@@ -18,7 +18,6 @@ from api.graphql.asking import Asking
 from api.graphql.errors import refused, shown
 from api.graphql.schema import schema
 from api.rest.anybody import AnybodysView
-from api.throttling import limit_all, limited, rule_of, rules_of_user
 
 _UNSEEN: Final = {"Cache-Control": "no-store"}  # an answer may hold a secret that was just made
 _SCHEMA_TEXT: Final = schema.as_str()
@@ -72,17 +71,17 @@ def _count(request: Request, fields: Sequence[str], view: AnybodysView) -> None:
     """Each further field at the top is as good as a further request."""
     more = max(len(fields) - 1, 0)
     if request.user.is_authenticated:
-        rules = rules_of_user(request, more) if more else []
+        rules = throttling.rules_of_user(request, more) if more else []
     else:
         further = {view.anonymous_group: (view.anonymous_rate, more)}
         further["upcoming"] = (throttling.ANONYMOUS, fields.count("upcoming"))
         rules = [
-            rule_of(request, group, rate, cost=cost)
+            throttling.rule_of(request, group, rate, cost=cost)
             for group, (rate, cost) in further.items()
             if cost
         ]
     if rules:
-        limit_all(request, rules)
+        throttling.limit_all(request, rules)
 
 
 def _executed(asking: Asking, question: Question) -> Response:
@@ -103,7 +102,7 @@ def _answer(body: Mapping[str, Any], status: int) -> Response:
 
 
 @require_safe
-@limited("graphql schema", throttling.ANONYMOUS)
+@throttling.limited("graphql schema", throttling.ANONYMOUS)
 def schema_text(_request: HttpRequest) -> HttpResponse:
     """GET /graphql/schema: what introspection would say, for whoever asks."""
     return HttpResponse(_SCHEMA_TEXT, content_type="text/plain; charset=utf-8")

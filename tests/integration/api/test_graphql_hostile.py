@@ -41,7 +41,7 @@ HOSTILE: Final = (
 )
 
 
-def ask_raw(client: APIClient, body: str | bytes) -> Any:
+def ask_raw(client: APIClient, body: Any) -> Any:
     return client.generic("POST", "/graphql", body, content_type="application/json")
 
 

@@ -266,3 +266,24 @@ def test_who_is_not_signed_in_has_neither(anybody: APIClient) -> None:
         answer = anybody.post("/graphql", {"query": f"{{ {name} {{ next }} }}"})
         (error,) = answer.json()["errors"]
         assert (answer.json()["data"], error["extensions"]["status"]) == ({name: None}, 401)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        (
+            "application/graphql-response+json, application/json;q=0.9",
+            "application/graphql-response+json",
+        ),
+    ],
+)
+def test_an_answer_is_of_the_type_that_was_asked_for(
+    anybody: APIClient, accept: str, content_type: str
+) -> None:
+    for document, status in (("{ __typename }", 200), ("{ nothing }", 400)):
+        answer = anybody.post("/graphql", {"query": document}, headers={"Accept": accept})
+        assert (answer.status_code, answer["Content-Type"]) == (status, content_type)
+        assert answer["Cache-Control"] == "no-store"

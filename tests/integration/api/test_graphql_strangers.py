@@ -75,7 +75,9 @@ def calls(path: str, rows: dict[str, int], owner: User) -> Iterator[dict[str, An
     further = of_field(field)
     document = f"mutation ({head}) {{ {name}({body}) {along((), further) if further else ''} }}"
     ids = spellings(row_of(path, rows), name) if "id" in kinds else [None]
-    said = next((given(rows, owner)[key] for key in kinds if key != "id"), [{}])
+    said: list[dict[str, Any]] = next(
+        (given(rows, owner)[key] for key in kinds if key != "id"), [{}]
+    )
     for row in ids:
         for each in said:
             values = {"id": row} | dict.fromkeys(kinds.keys() - {"id"}, each)

@@ -289,7 +289,7 @@ def test_what_can_be_given_is_what_rest_takes(
     name: str, serializer: type[serializers.Serializer[Any]]
 ) -> None:
     """And what is shown is what it shows: a field of one is never missing in the other."""
-    fields = serializer().fields
+    fields: dict[str, Any] = dict(serializer().fields)
     taken = {camel(each) for each, field in fields.items() if not field.read_only}
     assert inputs()[name].fields.keys() == taken
     shown: Any = CORE.type_map[name.removesuffix("Input")]
