@@ -56,6 +56,14 @@ ABUSES: Final[dict[str, Abuse]] = {
         )
         + " fragment w24 on Work { title }"
     ),
+    "depth of 300 through fragments": of(
+        "{ ...f0 } "
+        + " ".join(
+            f"fragment f{place} on Query {{ {'a {' * 50} ...f{place + 1} {'}' * 50} }}"
+            for place in range(6)
+        )
+        + " fragment f6 on Query { a }"
+    ),
     "depth of 100,000": of("{ a " * 100_000),
     "1,000 aliases": of("{" + " ".join(f"a{n}: {_BOOKS}" for n in range(1000)) + "}"),
     "100 aliases": of("{" + " ".join(f"a{n}: {_BOOKS}" for n in range(100)) + "}"),
