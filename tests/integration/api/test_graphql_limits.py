@@ -122,6 +122,15 @@ def test_fragments_are_named_so_often_and_no_more(anybody: APIClient) -> None:
     )
 
 
+def test_a_fragment_is_measured_or_refused(anybody: APIClient) -> None:
+    """Proves the guard _leave_nothing_out: the standard's checks would go over it all the same."""
+    once = "fragment f on Query { __typename }"
+    assert ask(anybody, f"{{ ...f }} {once}").status_code == 200
+    for document in (f"{{ __typename }} {once}", f"{{ ...f }} {once} {once}"):
+        said = refusal(ask(anybody, document))
+        assert said == "The fragment f is there twice, or for nothing."
+
+
 def test_so_many_tokens_and_no_more(anybody: APIClient) -> None:
     """Each number is one; the list of them is refused for what it is, not for its length."""
     document = "{ work(id: [" + "1 " * (TOKENS - 12) + "]) { id } }"
