@@ -24,27 +24,31 @@ PREFIX: Final = "stalkerr:rate:"
 _PATIENCE: Final = 0.5  # seconds: who asks a Redis that hangs must not hang with it
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-# KEYS: logs. ARGV: for each its count and its period. Returns for each how many it held before,
-# and when its oldest goes; all take one more, or none does.
+# KEYS: logs. ARGV: for each its count, its period and how many it is to take. Returns for each how
+# many it held before, and when the last goes that stands in the way of the next; all take theirs, or
+# none does.
 _TAKE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local found, free = {}, true
 for i, log in ipairs(KEYS) do
-  local most, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local most, period = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1])
+  local wanted = tonumber(ARGV[3 * i])
   local oldest = redis.call('LINDEX', log, 0)
   while oldest and tonumber(oldest) <= now - period do
     redis.call('LPOP', log)
     oldest = redis.call('LINDEX', log, 0)
   end
   local held = redis.call('LLEN', log)
-  if held >= most then free = false end
+  local surplus = held + wanted - most
+  if surplus > 0 then free = false end
+  if surplus > 1 then oldest = redis.call('LINDEX', log, surplus - 1) end
   found[i] = {held, (tonumber(oldest or now)) + period - now}
 end
 if free then
   for i, log in ipairs(KEYS) do
-    redis.call('RPUSH', log, string.format('%d', now))
-    redis.call('PEXPIRE', log, ARGV[2 * i])
+    for _ = 1, tonumber(ARGV[3 * i]) do redis.call('RPUSH', log, string.format('%d', now)) end
+    redis.call('PEXPIRE', log, ARGV[3 * i - 1])
   end
 end
 return {free and 1 or 0, found}
@@ -75,6 +79,7 @@ class Rule:
     group: str
     rate: Rate
     who: str
+    cost: int = 1  # what one such request counts for
 
     @property
     def key(self) -> str:
@@ -94,28 +99,33 @@ class Count:
 
 
 def take(rules: Sequence[Rule]) -> Count:
-    """Count one more against each of the rules, or against none where one has nothing left.
+    """Count each rule's cost against it, or none against any where one has not that much left.
 
     Raises RedisError where nobody can count.
     """
-    arguments = [
-        number
-        for rule in rules
-        for number in (rule.rate.count, rule.rate.period // dt.timedelta(milliseconds=1))
-    ]
+    arguments = [number for rule in rules for number in (*_numbers(rule.rate), rule.cost)]
     script = _redis(settings.BUCKETS_URL).register_script(_TAKE)
     accepted, found = script(keys=[rule.key for rule in rules], args=arguments)
     counts = [
         Count(
             accepted=bool(accepted),
             limit=rule.rate.count,
-            remaining=max(0, rule.rate.count - held - accepted),
+            remaining=max(0, rule.rate.count - held - accepted * rule.cost),
             reset=max(1, math.ceil(wait / 1000)),
         )
         for rule, (held, wait) in zip(rules, found, strict=True)
     ]
-    # Of those with nothing left the one that takes longest: before that, no request is accepted.
-    return min(counts, key=lambda count: (count.remaining, -count.reset))
+    left = [
+        max(rule.rate.count - held - rule.cost, -1)
+        for rule, (held, _) in zip(rules, found, strict=True)
+    ]
+    # Of those that refuse the one that takes longest: before that, no request is accepted.
+    ordered = sorted(zip(left, counts, strict=True), key=lambda each: (each[0], -each[1].reset))
+    return ordered[0][1]
+
+
+def _numbers(rate: Rate) -> tuple[int, int]:
+    return rate.count, rate.period // dt.timedelta(milliseconds=1)
 
 
 @cache

@@ -100,8 +100,8 @@ _PAGES: dict[int, Callable[..., HttpResponseBase]] = {
 def _answer(
     request: HttpRequest, status: int, detail: str, exception: Exception | None
 ) -> HttpResponseBase:
-    """Problem details under /api, plain text for feeds, Django's pages elsewhere."""
-    if request.path.startswith("/api/"):
+    """Problem details under /api and /graphql, plain text for feeds, Django's pages elsewhere."""
+    if request.path.startswith(("/api/", "/graphql")):
         return JsonResponse(problem(status, detail), status=status, content_type=CONTENT_TYPE)
     if request.path.startswith("/feeds/"):
         return HttpResponse(detail, status=status, content_type="text/plain; charset=utf-8")

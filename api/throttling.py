@@ -68,9 +68,20 @@ def limit(
     limit_all(request, [rule_of(request, group, rate, who)], guarded=guarded)
 
 
-def rule_of(request: HttpRequest | Request, group: str, rate: str, who: str = "") -> Rule:
+def rule_of(
+    request: HttpRequest | Request, group: str, rate: str, who: str = "", cost: int = 1
+) -> Rule:
     """That rate, for `who` or for the address that asks."""
-    return Rule(group, Rate.of(rate), who or address_of(request))
+    return Rule(group, Rate.of(rate), who or address_of(request), cost)
+
+
+def rules_of_user(request: Request, cost: int = 1) -> list[Rule]:
+    """The rates of who is signed in, and of the key that is used."""
+    rules = [rule_of(request, "user", SIGNED_IN, str(request.user.pk), cost)]
+    key = getattr(request.auth, "key", None)
+    if key is not None:
+        rules.append(rule_of(request, "key", BY_KEY, str(key.pk), cost))
+    return rules
 
 
 def limit_all(
@@ -114,18 +125,11 @@ class FairUse(BaseThrottle):
     def allow_request(self, request: Request, view: object) -> bool:
         """True; raises TooManyError, which says when to come back."""
         if request.user.is_authenticated:
-            limit_all(request, self._rules(request))
+            limit_all(request, rules_of_user(request))
         else:
             group = str(getattr(view, "anonymous_group", "open"))
             limit(request, group=group, rate=str(getattr(view, "anonymous_rate", ANONYMOUS)))
         return True
-
-    def _rules(self, request: Request) -> list[Rule]:
-        rules = [rule_of(request, "user", SIGNED_IN, str(request.user.pk))]
-        key = getattr(request.auth, "key", None)
-        if key is not None:
-            rules.append(rule_of(request, "key", BY_KEY, str(key.pk)))
-        return rules
 
 
 def limited(group: str, rate: str) -> Callable[[View], View]:

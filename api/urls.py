@@ -4,6 +4,7 @@ from django.urls import include, path, register_converter
 
 from api.feeds import views as feeds
 from api.feeds.private import private
+from api.graphql.view import GraphQLView, schema_text
 from api.health import health
 from api.metrics import metrics
 from api.web.links import confirm, unsubscribe
@@ -18,6 +19,8 @@ urlpatterns = [
     path("confirm/<str:token>", confirm, name="confirm"),
     path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
     path("api/", include("api.rest.urls")),
+    path("graphql", GraphQLView.as_view(), name="graphql"),
+    path("graphql/schema", schema_text, name="graphql-schema"),
     path("feeds/upcoming.<format:extension>", feeds.upcoming, name="feed-upcoming"),
     path("feeds/authors/<int:pk>.<format:extension>", feeds.author, name="feed-author"),
     path("feeds/series/<int:pk>.<format:extension>", feeds.series, name="feed-series"),

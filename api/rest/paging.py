@@ -31,13 +31,12 @@ class KeysetPagination(BasePagination):
         self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any]:
         keyset: Sequence[str] = getattr(view, "keyset", ("id",))
-        size = _size(request)
-        rows = list(_behind(queryset.order_by(*keyset), keyset, request)[: size + 1])
-        self.following = None
-        if len(rows) > size:
-            cursor = _cursor(rows[size - 1], keyset)
-            self.following = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
-        return rows[:size]
+        cursor = request.query_params.get("cursor", "")
+        rows, following = page_of(queryset, keyset, cursor, _size(request))
+        self.following = following and replace_query_param(
+            request.build_absolute_uri(), "cursor", following
+        )
+        return rows
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"next": self.following, "results": data})
@@ -67,6 +66,16 @@ class KeysetPagination(BasePagination):
         ]
 
 
+def page_of(
+    rows: Any, keyset: Sequence[str], cursor: str, size: int
+) -> tuple[list[Any], str | None]:
+    """At most `size` rows behind the cursor's, and the cursor of the page after them, if any."""
+    ordered = _behind(rows.order_by(*keyset), keyset, cursor)
+    found = list(ordered[: size + 1])
+    following = _cursor(found[size - 1], keyset) if len(found) > size else None
+    return found[:size], following
+
+
 def _size(request: Request) -> int:
     text = request.query_params.get("page_size", str(SIZE))
     size = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
@@ -81,9 +90,8 @@ def _cursor(row: Model | Mapping[str, Any], keyset: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def _behind(rows: QuerySet[Any], keyset: Sequence[str], request: Request) -> QuerySet[Any]:
-    """Those after the row that the request's cursor names."""
-    cursor = request.query_params.get("cursor")
+def _behind(rows: QuerySet[Any], keyset: Sequence[str], cursor: str) -> QuerySet[Any]:
+    """Those after the row that the cursor names."""
     if not cursor:
         return rows
     values = _values(cursor, rows, keyset)

@@ -56,6 +56,7 @@ from stalkerr.outbound import Client
 from tests.contract.channels import Harness
 from tests.e2e.crew import crew, database_url
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
+from tests.graphql_schema import CORE, plain
 from tests.people import PASSWORD
 from tests.promises import tell_all
 from tests.sinks import FOREVER, HttpSink, MailSink, Reply, Request, wait_until
@@ -342,11 +343,21 @@ def answers_of_the_api(user: User) -> str:
     refused = [answer.request["PATH_INFO"] for answer in answers if answer.status_code >= 400]
     # Those that want a query are asked with one as well.
     assert Counter(refused) - Counter(["/health", "/api/contributors", "/api/explain"]) == Counter()
+    answers.append(client.post("/graphql", {"query": _everything_of_ones_own()}))
     return "\n".join(_text_of(answer) for answer in answers)
 
 
 def make_operator() -> User:
     return User.objects.create_superuser("operator@example.org", PASSWORD)
+
+
+def _everything_of_ones_own() -> str:
+    """A question for all that GraphQL shows of watches and channels."""
+    kinds: Any = CORE.type_map
+    fields = {name: " ".join(plain(kinds[name])) for name in ("Watch", "Channel")}
+    channels = f"channels {{ {fields['Channel']} }}"
+    watches = f"watches {{ results {{ {fields['Watch']} {channels} }} }}"
+    return f"{{ {watches} channels {{ results {{ {fields['Channel']} }} }} }}"
 
 
 def _text_of(answer: Any) -> str:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
@@ -51,6 +52,26 @@ def test_of_a_hundred_at_once_exactly_so_many_are_accepted(most: int) -> None:
     with ThreadPoolExecutor(25) as many:
         accepted = list(many.map(ask, range(100)))
     assert sum(accepted) == most
+
+
+def test_what_costs_several_takes_them_all_or_none() -> None:
+    """Proves the guard of costs: three pieces of a question are three, and two are left as they were."""
+    dear, cheap = replace(rule(5), cost=3), rule(9, "other")
+    assert take([dear, cheap]).remaining == 2
+    refused = take([dear, cheap])
+    assert (refused.accepted, refused.limit, refused.remaining) == (False, 5, 2)
+    assert take([cheap]).remaining == 7
+    assert take([replace(dear, cost=2)]).remaining == 0
+
+
+def test_what_costs_several_waits_until_so_many_are_free(redis: Redis) -> None:
+    """Of five, two went before the others: what costs two waits for these, what costs three longer."""
+    take([replace(rule(5), cost=2)])
+    pass_time(redis, 20_000)
+    take([replace(rule(5), cost=3)])
+    waits = [take([replace(rule(5), cost=cost)]).reset for cost in (1, 2, 3, 5)]
+    assert [39 <= wait <= 40 for wait in waits[:2]] == [True, True]
+    assert [59 <= wait <= 60 for wait in waits[2:]] == [True, True]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -34,6 +34,8 @@ Rule = Literal[
 ]
 RULES: Final[dict[str, Rule]] = {
     "": "anybody",
+    "graphql": "anybody",  # what of it is whose: GRAPHQL_RULES
+    "graphql/schema": "anybody",
     "health": "anybody",
     "feeds/upcoming.<format:extension>": "anybody",
     "feeds/authors/<int:pk>.<format:extension>": "anybody",
@@ -101,6 +103,22 @@ RULES: Final[dict[str, Rule]] = {
     "confirm/<str:token>": "secret",
     "unsubscribe/<str:token>": "secret",
     "metrics": "secret",
+}
+# Every field at the top of GraphQL's schema.
+GRAPHQL_RULES: Final[dict[str, Rule]] = {
+    "Query.audiobooks": "anybody",
+    "Query.upcoming": "anybody",
+    "Query.work": "anybody",
+    "Query.series": "anybody",
+    "Query.contributor": "anybody",
+    "Query.watches": "own",
+    "Query.channels": "own",
+    "Mutation.createWatch": "own",
+    "Mutation.changeWatch": "object",
+    "Mutation.deleteWatch": "object",
+    "Mutation.createChannel": "own",
+    "Mutation.changeChannel": "object",
+    "Mutation.deleteChannel": "object",
 }
 METHODS: Final = ("get", "put", "patch", "delete", "post", "head", "options", "trace")
 CANARIES: Final = (
