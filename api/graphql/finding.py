@@ -48,7 +48,7 @@ class UpcomingWhere:
 def audiobooks(where: AudiobookWhere | None, cursor: str, size: int) -> Page[Audiobook]:
     asked = _asked(where)
     keys = keyset({name: str(asked.get(name, "")) for name in ("q", "ordering")})
-    found = _filtered(AudiobookFilter, asked, models.Audiobook.objects.sortable())
+    found = _filtered(AudiobookFilter, asked, models.Audiobook.objects.shown().sortable())
     columns = [name.lstrip("-") for name in keys]
     return page(records(found, *columns), keys, cursor, size, Audiobook.all_of)
 

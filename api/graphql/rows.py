@@ -23,12 +23,13 @@ def by_id(model: type[ModelT], ids: Iterable[int]) -> list[ModelT]:
 
 
 def audiobooks(ids: Collection[int]) -> list[Record]:
-    return list(records(Audiobook.objects.filter(pk__in=ids)))
+    return list(records(Audiobook.objects.shown().filter(pk__in=ids)))
 
 
 def editions(works: Collection[int], size: int) -> Mapping[int, list[Record]]:
     """Of each work its first ones, by date."""
-    first = _first(Audiobook.objects.filter(work__in=works), "work", ["release_date", "id"], size)
+    shown = Audiobook.objects.shown().filter(work__in=works)
+    first = _first(shown, "work", ["release_date", "id"], size)
     found = records(Audiobook.objects.filter(pk__in=first.values("pk")))
     return _grouped(works, found.order_by("release_date", "id"), "work_id")
 
@@ -37,7 +38,7 @@ def audiobooks_of(
     people: Collection[int], role: str | None, size: int
 ) -> Mapping[int, list[Record]]:
     """Of each contributor the latest in which they have that role, or any."""
-    credits = Credit.objects.filter(contributor__in=people)
+    credits = Credit.objects.filter(contributor__in=people, audiobook__hidden_at=None)
     if role is not None:
         credits = credits.filter(role=role)
     day = Coalesce("audiobook__release_date", Value(dt.date.min))
@@ -67,7 +68,8 @@ def entries(series: Collection[int], size: int) -> Mapping[int, list[Record]]:
         F("audiobook__release_date").asc(nulls_last=True),
         F("id").asc(),
     ]
-    first = _first(SeriesEntry.objects.filter(series__in=series), "series", order, size)
+    shown = SeriesEntry.objects.filter(series__in=series, audiobook__hidden_at=None)
+    first = _first(shown, "series", order, size)
     found = first.order_by(*order).values("series_id", "audiobook_id", "sequence", "position")
     return _grouped(series, found, "series_id")
 

@@ -40,7 +40,8 @@ class Query:
 
     @strawberry.field
     def work(self, id: strawberry.ID) -> Work | None:
-        return next(iter(Work.all_of(_one(models.Work, id))), None)
+        shown = [work for work in _one(models.Work, id) if work.hidden_at is None]
+        return next(iter(Work.all_of(shown)), None)
 
     @strawberry.field
     def series(self, id: strawberry.ID) -> Series | None:

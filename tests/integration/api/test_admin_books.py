@@ -337,6 +337,34 @@ def test_what_is_hidden_is_shown_nowhere_and_to_nobody(
     assert promised(alice) == [(book.asin, "announced")]
 
 
+ASKED = (
+    "{ audiobooks { results { title } } }",
+    "{ upcoming { results { title } } }",
+    "{ work(id: %(work)s) { title } }",
+    "{ contributor(id: %(person)s) { audiobooks { title } } }",
+    "{ series(id: %(series)s) { entries { audiobook { title } } } }",
+)
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_what_is_hidden_is_not_found_by_graphql(
+    operator: APIClient, now: dt.datetime, question: str
+) -> None:
+    """Proves the guards shown and hidden_at of api/graphql."""
+    place: dict[str, Any] = {"series": [SeriesPlace("B0SERIES01", "The Long Tide", "1")]}
+    book = make_audiobook(now=now, **TIDE, **place)
+    (credit, *_), (series,) = book.credits.all(), book.places.all()
+    ids = {"work": book.work_id, "person": credit.contributor_id, "series": series.series_id}
+
+    def answer() -> str:
+        asked = {"query": question % ids}
+        return APIClient().post("/graphql", asked, format="json").content.decode()
+
+    assert book.title in answer()
+    act(operator, f"works/{book.work_id}/hide")
+    assert book.title not in answer()
+
+
 def test_what_is_hidden_is_not_counted_and_not_tried_out(
     operator: APIClient, now: dt.datetime
 ) -> None:
