@@ -204,3 +204,23 @@ class FeedToken(models.Model):
     def digest_of(secret: str) -> str:
         """What is kept of a secret."""
         return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+class IdempotencyKey(models.Model):
+    """A word by which a user's program says that a request is the same as before, and its answer."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="idempotency_keys")
+    key = models.CharField(max_length=200, db_collation="C")
+    fingerprint = models.CharField(max_length=64, help_text="Of what was asked, and by what right.")
+    answer = models.TextField(
+        blank=True, help_text="Encrypted: it may hold a secret. Empty: there is none yet."
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "idempotency_keys"
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_key_old")]  # forget_answers
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.user_id}"

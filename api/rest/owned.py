@@ -8,15 +8,15 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
 from accounts.models import User
+from api.rest.once import Once
 
 RowT = TypeVar("RowT", bound=Model)
 
 
-class Owned(APIView, Generic[RowT]):
+class Owned(Once, Generic[RowT]):
     """For every view that shows or changes a user's own rows: it finds them here and nowhere else."""
 
     def owned(self, user_id: int) -> QuerySet[RowT]:
