@@ -220,7 +220,9 @@ class IdempotencyKey(models.Model):
     class Meta:
         db_table = "idempotency_keys"
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")]
-        indexes = [models.Index(fields=["created_at"], name="idempotency_key_old")]  # forget_answers
+        indexes = [
+            models.Index(fields=["created_at"], name="idempotency_key_old")
+        ]  # forget_answers
 
     def __str__(self) -> str:
         return f"{self.key} of {self.user_id}"

@@ -6,26 +6,50 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0004_inout_leaving'),
+        ("accounts", "0004_inout_leaving"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(db_collation='C', max_length=200)),
-                ('fingerprint', models.CharField(help_text='Of what was asked, and by what right.', max_length=64)),
-                ('answer', models.TextField(blank=True, help_text='Encrypted: it may hold a secret. Empty: there is none yet.')),
-                ('created_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='idempotency_keys', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(db_collation="C", max_length=200)),
+                (
+                    "fingerprint",
+                    models.CharField(
+                        help_text="Of what was asked, and by what right.", max_length=64
+                    ),
+                ),
+                (
+                    "answer",
+                    models.TextField(
+                        blank=True,
+                        help_text="Encrypted: it may hold a secret. Empty: there is none yet.",
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="idempotency_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'idempotency_keys',
-                'indexes': [models.Index(fields=['created_at'], name='idempotency_key_old')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'key'), name='idempotency_key_once')],
+                "db_table": "idempotency_keys",
+                "indexes": [models.Index(fields=["created_at"], name="idempotency_key_old")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "key"), name="idempotency_key_once")
+                ],
             },
         ),
     ]

@@ -72,6 +72,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
 
     serializer_class = ChannelSerializer
     talking = frozenset({"test"})
+    untagged = frozenset({"held"})
 
     def owned(self, user_id: int) -> QuerySet[Channel]:
         return ChannelSerializer.rows().filter(user_id=user_id)
@@ -198,9 +199,10 @@ class ChannelViewSet(OwnedViewSet[Channel]):
     ) -> Response:
         """A channel with the secrets that were made for it just now."""
         body = dict(self.get_serializer(channel).data)
+        headers = {**_UNSEEN, "ETag": self.tag(body)}
         if made:
             body["config"] = {**(body["config"] or {}), **made}
-        return Response(body, status=status, headers=_UNSEEN)
+        return Response(body, status=status, headers=headers)
 
 
 def _address(config: Mapping[str, Any]) -> str:

@@ -180,6 +180,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
     """What you care about. A change applies to all that is not on its way to you yet."""
 
     serializer_class = WatchSerializer
+    untagged = frozenset({"choices"})
 
     def owned(self, user_id: int) -> QuerySet[Watch]:
         return Watch.objects.of(user_id).prefetch_related("routes")

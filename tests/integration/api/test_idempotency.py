@@ -117,9 +117,7 @@ def test_a_key_is_of_one_user(alice: User, bob: User, client_of: ClientOf) -> No
     assert {watch.user for watch in Watch.objects.all()} == {alice, bob}
 
 
-def test_nobody_gets_an_answer_that_they_could_not_have_got(
-    staff: User, now: dt.datetime
-) -> None:
+def test_nobody_gets_an_answer_that_they_could_not_have_got(staff: User, now: dt.datetime) -> None:
     """Proves the guard right: a key for writing would be shown the key for staff that staff made."""
     session = Client()
     session.force_login(staff)
@@ -178,8 +176,7 @@ def test_not_now_is_not_kept(alice: User, client_of: ClientOf, now: dt.datetime)
     """Proves the guard _NOT_KEPT: what was full then has room now."""
     client = client_of(alice)
     keys = [
-        make_key(user=alice, name="p", scope="read", expires_at=None, now=now)[0]
-        for _ in range(20)
+        make_key(user=alice, name="p", scope="read", expires_at=None, now=now)[0] for _ in range(20)
     ]
     assert post(client, "/api/keys", {"name": "script"}).status_code == 409
     keys[0].delete()
@@ -231,9 +228,7 @@ def test_who_waits_too_long_is_told_to_come_again(
     assert "no answer yet" in answer.json()["detail"]
 
 
-def test_a_message_goes_out_once(
-    alice: User, client_of: ClientOf, now: dt.datetime
-) -> None:
+def test_a_message_goes_out_once(alice: User, client_of: ClientOf, now: dt.datetime) -> None:
     with HttpSink() as sink:
         config = {"url": f"{sink.url}/hook", "secret": "whsec_" + "A" * 32}
         channel = make_channel(alice, config=config, address="127.0.0.1")
