@@ -75,6 +75,33 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.get_session_auth_hash()[:16]
 
 
+class Preferences(models.Model):
+    """How a user wants what they make: each is what a new watch or channel begins with.
+
+    Their values are checked by whoever takes them: the catalogue and the channels are above us.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preferences")
+    marketplaces = ArrayField(
+        models.CharField(max_length=2), null=True, blank=True, help_text="Empty: the usual ones."
+    )
+    languages = ArrayField(models.TextField(), default=list, blank=True)
+    hidden = ArrayField(models.TextField(), null=True, blank=True, help_text="Empty: the usual.")
+    remind_days = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
+    digest = models.CharField(max_length=6, blank=True, help_text="daily, weekly, or at once.")
+    digest_hour = models.PositiveSmallIntegerField(default=0)
+    digest_weekday = models.PositiveSmallIntegerField(default=0)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "preferences"
+        verbose_name_plural = "preferences"
+
+    def __str__(self) -> str:
+        return f"of {self.user_id}"
+
+
 class Scope(models.TextChoices):
     """What a token or key is for; each includes those before it."""
 

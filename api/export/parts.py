@@ -53,6 +53,17 @@ PARTS: Final = (
         "accounts_user t WHERE t.id = %(user)s",
     ),
     Part(
+        "preferences",
+        (
+            *("id", "marketplaces", "languages", "hidden", "remind_days", "digest"),
+            *("digest_hour", "digest_weekday", "quiet_from", "quiet_until"),
+        ),
+        """t.user_id AS id, t.marketplaces, t.languages, t.hidden, t.remind_days, t.digest,
+           t.digest_hour, t.digest_weekday, t.quiet_from, t.quiet_until""",
+        "preferences t WHERE t.user_id = %(user)s",
+        id="t.user_id",
+    ),
+    Part(
         "watches",
         (
             *("id", "kind", "query", "asin", "aliases", "marketplaces", "languages", "hidden"),

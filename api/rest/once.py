@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import answers
-from accounts.answers import Answer, AnotherRequestError, UnansweredError
+from accounts.answers import AnotherRequestError, Answer, UnansweredError
 from api.auth import Access
 from api.errors import ConflictError
 from stalkerr import clock

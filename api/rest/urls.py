@@ -17,6 +17,7 @@ from api.rest.keys import ApiKeyViewSet
 from api.rest.marks import MarkViewSet
 from api.rest.me import MeView
 from api.rest.postings import NewBookView
+from api.rest.preferences import PreferencesView
 from api.rest.series import SeriesListView, SeriesView
 from api.rest.tokens import RefreshView, RevokeView, TokenView
 from api.rest.upcoming import UpcomingView
@@ -54,6 +55,7 @@ urlpatterns = [
     path("imports/<int:pk>/apply", ApplyView.as_view(), name="import-apply"),
     path("imports/<int:pk>/items", ImportItemsView.as_view(), name="import-items"),
     path("me", MeView.as_view(), name="me"),
+    path("preferences", PreferencesView.as_view(), name="preferences"),
     path("token", TokenView.as_view(), name="token"),
     path("token/refresh", RefreshView.as_view(), name="token-refresh"),
     path("token/revoke", RevokeView.as_view(), name="token-revoke"),

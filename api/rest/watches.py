@@ -15,6 +15,7 @@ from rest_framework.serializers import BaseSerializer
 
 from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
+from api.rest.preferred import preferred
 from api.rest.replays import WatchReplaySerializer, replayed
 from catalog import marketplaces
 from catalog.classify import HIDEABLE
@@ -78,18 +79,18 @@ class WatchSerializer(serializers.Serializer[Watch]):
     marketplaces = serializers.ListField(
         child=serializers.ChoiceField(choices=marketplaces.CHOICES),
         allow_empty=False,
-        default=default_marketplaces,
+        default=preferred("marketplaces", default_marketplaces),
     )
     languages = serializers.ListField(
         child=serializers.CharField(max_length=TEXT_MAX),
         max_length=LIST_MAX,
-        default=list,
+        default=preferred("languages", list),
         help_text='English words, such as german. Empty: the marketplace\'s own; "any": every one. '
         "A title whose language is unknown is never left out.",
     )
     hidden = serializers.ListField(
         child=serializers.ChoiceField(choices=HIDEABLE),
-        default=default_hidden,
+        default=preferred("hidden", default_hidden),
         help_text="What the watch does not hear of. One by ASIN hears all, in every language.",
     )
     excluded_words = serializers.ListField(
@@ -103,7 +104,7 @@ class WatchSerializer(serializers.Serializer[Watch]):
     remind_days = serializers.ListField(
         child=serializers.IntegerField(min_value=0, max_value=DAYS_MAX),
         max_length=LIST_MAX,
-        default=list,
+        default=preferred("remind_days", list),
         help_text="Reminded so many days before a title is due; 0: on its day. Empty: not at all.",
     )
     include_announced = serializers.BooleanField(

@@ -1,7 +1,7 @@
 """Row 27: a POST that comes again under its Idempotency-Key is answered again, and done once."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -135,7 +135,7 @@ def test_nobody_gets_an_answer_that_they_could_not_have_got(staff: User, now: dt
 def test_a_secret_comes_again_and_is_stored_nowhere(alice: User, client_of: ClientOf) -> None:
     """Proves the guard encryption."""
     client = client_of(alice)
-    for path, body, secret in (
+    made: list[tuple[str, Any, Callable[[Any], str]]] = [
         ("/api/keys", {"name": "script"}, lambda shown: shown["key"]),
         ("/api/feeds", {}, lambda shown: shown["urls"]["rss"].rsplit("/", 1)[1][:-4]),
         (
@@ -143,7 +143,8 @@ def test_a_secret_comes_again_and_is_stored_nowhere(alice: User, client_of: Clie
             {"kind": "webhook", "config": {"url": "https://hooks.example.org/x"}},
             lambda shown: shown["config"]["secret"],
         ),
-    ):
+    ]
+    for path, body, secret in made:
         first, again = (post(client, path, body, f"for {path}".replace(" ", "-")) for _ in "ab")
         assert first.status_code == 201
         assert (again.content, again["Cache-Control"]) == (first.content, "no-store")

@@ -79,6 +79,7 @@ RULES: Final[dict[str, Rule]] = {
     "api/feeds/<int:pk>/rotate": "object",
     "api/keys": "own",
     "api/keys/<int:pk>": "object",
+    "api/preferences": "own",
     "api/marks": "own",
     "api/marks/<int:pk>": "object",
     "api/watches": "own",
@@ -245,11 +246,11 @@ def test_whatever_a_stranger_sends_nothing_of_others_changes(
 
 
 def of_user(user: User) -> dict[str, list[Any]]:
-    return {
+    mine = {
         name: [row for row in found if row.get("user_id") == user.pk]
         for name, found in everything().items()
-        if any("user_id" in row for row in found)
     }
+    return {name: rows for name, rows in mine.items() if rows}
 
 
 def test_a_stranger_replays_nothing_of_others(

@@ -11,14 +11,14 @@ from django.test import Client
 from accounts.models import User
 from catalog.models import Watch
 from notifications.models import Channel
-from tests.factories import make_audiobook, make_channel, make_delivery, event_of, make_watch
+from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.integration.api.conftest import ClientOf
 from tests.people import make_user
 
 
 def path_of(kind: str, user: User, now: dt.datetime) -> str:
-    rows = {"watches": make_watch, "channels": lambda user, **_: make_channel(user)}
-    return f"/api/{kind}/{rows[kind](user, now=now).pk}"
+    row: Any = make_watch(user, now=now) if kind == "watches" else make_channel(user)
+    return f"/api/{kind}/{row.pk}"
 
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
