@@ -200,6 +200,9 @@ class FeedToken(models.Model):
     watch_id = models.BigIntegerField(
         null=True, blank=True, help_text="Empty: the feed has what any of the user's watches finds."
     )
+    list_id = models.BigIntegerField(
+        null=True, blank=True, help_text="Of a list: what any of its watches finds. A key as well."
+    )
     name = models.CharField(max_length=80, blank=True, help_text="Its owner's word for it.")
     remind_days = ArrayField(
         models.PositiveSmallIntegerField(),
@@ -221,6 +224,16 @@ class FeedToken(models.Model):
                 fields=["watch_id", "user"],
                 condition=~models.Q(watch_id=None),
                 name="feed_token_watch",
+            ),
+            models.Index(  # the other end of lists' key
+                fields=["list_id", "user"],
+                condition=~models.Q(list_id=None),
+                name="feed_token_list",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(watch_id=None) | models.Q(list_id=None), name="feed_token_of_one"
             )
         ]
 

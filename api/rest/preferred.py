@@ -29,10 +29,12 @@ class _Preferred:
         self._name, self._usual, self._beside = name, usual, beside
 
     def __call__(self, field: Field[Any, Any, Any, Any]) -> Any:
-        given = getattr(field.parent, "initial_data", None)
-        is_new = field.parent.instance is None and isinstance(given, Mapping)
-        if is_new and not self._beside & given.keys():
-            wished = getattr(_preferences(field.context), self._name)
+        given = (
+            getattr(field.parent, "initial_data", None) if field.parent.instance is None else None
+        )
+        if isinstance(given, Mapping) and not self._beside & given.keys():
+            context: Any = field.context
+            wished = getattr(_preferences(context), self._name)
             if wished is not None:
                 return wished
         return self._usual() if callable(self._usual) else self._usual

@@ -14,6 +14,7 @@ from api.rest.exports import ExportView
 from api.rest.feeds import FeedViewSet
 from api.rest.imports import ApplyView, ImportItemsView, ImportsView, ImportView
 from api.rest.keys import ApiKeyViewSet
+from api.rest.lists import CopyListView, SharedListView, WatchListViewSet
 from api.rest.marks import MarkViewSet
 from api.rest.me import MeView
 from api.rest.postings import NewBookView
@@ -27,6 +28,7 @@ from api.rest.works import WorkView
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("watches", WatchViewSet, basename="watch")
 router.register("channels", ChannelViewSet, basename="channel")
+router.register("lists", WatchListViewSet, basename="list")
 router.register("marks", MarkViewSet, basename="mark")
 router.register("feeds", FeedViewSet, basename="feed")
 router.register("keys", ApiKeyViewSet, basename="key")
@@ -54,6 +56,8 @@ urlpatterns = [
     path("imports/<int:pk>", ImportView.as_view(), name="import"),
     path("imports/<int:pk>/apply", ApplyView.as_view(), name="import-apply"),
     path("imports/<int:pk>/items", ImportItemsView.as_view(), name="import-items"),
+    path("lists/shared/<str:token>", SharedListView.as_view(), name="shared-list"),
+    path("lists/shared/<str:token>/copy", CopyListView.as_view(), name="shared-list-copy"),
     path("me", MeView.as_view(), name="me"),
     path("preferences", PreferencesView.as_view(), name="preferences"),
     path("token", TokenView.as_view(), name="token"),

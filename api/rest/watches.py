@@ -226,9 +226,9 @@ class WatchViewSet(OwnedViewSet[Watch]):
         if channels is not None:
             route_watch(watch=watch, channels=channels)
         serializer.instance = self.get_queryset().get(id=watch.id)
-        transaction.on_commit(_look_soon)
+        transaction.on_commit(look_soon)
 
 
-def _look_soon() -> None:
+def look_soon() -> None:
     """The first visit need not wait for the next sweep."""
     hint("scraping.visit_new_targets", "scrape")

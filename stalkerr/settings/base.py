@@ -163,6 +163,7 @@ SPECTACULAR_SETTINGS = {
         "MarketplaceEnum": "catalog.marketplaces.CHOICES",
         "AudiobookKindEnum": "catalog.classify.KINDS",
         "EventKindEnum": "catalog.models.watch.HEARABLE",
+        "WatchKindEnum": "catalog.models.watch.Watch.Kind",
         "ImportStateEnum": "catalog.models.imported.Import.State",
     },
     "POSTPROCESSING_HOOKS": [
