@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from api.rest.audiobooks import AudiobookListView, AudiobookView, HistoryView
+from api.rest.bulk import BulkView, DeleteView, MuteView, UnmuteView
 from api.rest.channel_kinds import KindsView, PreviewView
 from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView, ContributorView
@@ -19,9 +20,11 @@ from api.rest.marks import MarkViewSet
 from api.rest.me import MeView
 from api.rest.postings import NewBookView
 from api.rest.preferences import PreferencesView
+from api.rest.previews import WatchPreviewView
 from api.rest.series import SeriesListView, SeriesView
 from api.rest.tokens import RefreshView, RevokeView, TokenView
 from api.rest.upcoming import UpcomingView
+from api.rest.visits import VisitView
 from api.rest.watches import WatchViewSet
 from api.rest.works import WorkView
 
@@ -63,6 +66,12 @@ urlpatterns = [
     path("token", TokenView.as_view(), name="token"),
     path("token/refresh", RefreshView.as_view(), name="token-refresh"),
     path("token/revoke", RevokeView.as_view(), name="token-revoke"),
+    path("watches/bulk", BulkView.as_view(), name="watches-bulk"),
+    path("watches/bulk/delete", DeleteView.as_view(), name="watches-delete"),
+    path("watches/bulk/mute", MuteView.as_view(), name="watches-mute"),
+    path("watches/bulk/unmute", UnmuteView.as_view(), name="watches-unmute"),
+    path("watches/preview", WatchPreviewView.as_view(), name="watch-preview"),
+    path("watches/<int:pk>/visit", VisitView.as_view(), name="watch-visit"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

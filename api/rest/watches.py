@@ -1,5 +1,6 @@
 """/api/watches"""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.models import User
 from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
 from api.rest.preferred import preferred
@@ -49,12 +51,20 @@ class ChannelIdsField(serializers.ListField):
 
     def run_child_validation(self, data: list[Any]) -> list[Any]:
         ids = super().run_child_validation(data)
-        user_id = self.context["request"].user.pk
-        channels = list(Channel.objects.filter(user_id=user_id, id__in=ids))
-        missing = sorted(set(ids) - {channel.id for channel in channels})
-        if missing:
+        if not ids:
+            return []
+        channels = self._mine()
+        if missing := sorted(set(ids) - channels.keys()):
             raise serializers.ValidationError(f"You have no channel {missing[0]}.")
-        return channels
+        return [channels[channel_id] for channel_id in sorted(set(ids))]
+
+    def _mine(self) -> dict[int, Channel]:
+        """All of the user's, read once however many watches are looked at."""
+        context: Any = self.context
+        if "channels" not in context:
+            context["channels"] = Channel.objects.filter(user=context["request"].user).in_bulk()
+        known: dict[int, Channel] = context["channels"]
+        return known
 
 
 class WatchSerializer(serializers.Serializer[Watch]):
@@ -177,6 +187,11 @@ class WatchSerializer(serializers.Serializer[Watch]):
         return {} if same else {"asin": "", "aliases": []}
 
 
+def draft_of(user: User, values: Mapping[str, Any]) -> Watch:
+    """A watch that is not kept: what these values ask for."""
+    return Watch(user=user, **{name: values[name] for name in ASKED if name in values})
+
+
 class WatchViewSet(OwnedViewSet[Watch]):
     """What you care about. A change applies to all that is not on its way to you yet."""
 
@@ -213,9 +228,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
         return self._replay(serializer, {name: getattr(watch, name) for name in ASKED})
 
     def _replay(self, serializer: BaseSerializer[Watch], given: dict[str, Any]) -> Response:
-        changed = serializer.validated_data
-        values = given | {name: changed[name] for name in ASKED if name in changed}
-        return replayed(self.request, Watch(user=self.user, **values))
+        return replayed(self.request, draft_of(self.user, given | serializer.validated_data))
 
     def _save(self, watch: Watch, serializer: BaseSerializer[Watch]) -> None:
         values = dict(serializer.validated_data)

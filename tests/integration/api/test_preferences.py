@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Preferences, User
@@ -13,9 +13,11 @@ from catalog.models import Import
 from notifications.models import Channel
 from notifications.timing import Wish
 from notifications.wishes import set_wish
+from tests.concurrency import waiting
 from tests.factories import make_channel, make_watch
 from tests.integration.api.conftest import ClientOf
 from tests.people import make_user
+from tests.sinks import wait_until
 
 PATH = "/api/preferences"
 USUAL = {
@@ -62,6 +64,7 @@ def test_a_new_watch_begins_as_its_owner_wishes(
     assert (own["marketplaces"], own["hidden"], own["remind_days"]) == (["jp"], ["part"], [7, 0])
     shown = client.patch(f"/api/watches/{old.pk}", {"muted": True}).json()
     assert (shown["marketplaces"], shown["remind_days"]) == (["us"], [])
+    assert client.put(f"/api/watches/{old.pk}", WATCH).json()["marketplaces"] == ["us"]
     assert client_of(bob).post("/api/watches", WATCH).json()["marketplaces"] == ["us"]
 
 
@@ -196,7 +199,11 @@ def test_of_two_at_once_that_saw_the_same_one_wins(client_of: ClientOf) -> None:
             connection.close()
 
     with ThreadPoolExecutor(8) as crowd:
-        statuses = sorted(crowd.map(change, range(8)))
+        with transaction.atomic():
+            User.objects.select_for_update().get()  # so that all of them are there
+            changes = [crowd.submit(change, day) for day in range(8)]
+            wait_until(lambda: waiting() >= 2)
+        statuses = sorted(each.result(20) for each in changes)
     assert statuses == [200] + [412] * 7
 
 

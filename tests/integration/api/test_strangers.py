@@ -91,6 +91,12 @@ RULES: Final[dict[str, Rule]] = {
     "api/marks": "own",
     "api/marks/<int:pk>": "object",
     "api/watches": "own",
+    "api/watches/bulk": "own",
+    "api/watches/bulk/delete": "own",
+    "api/watches/bulk/mute": "own",
+    "api/watches/bulk/unmute": "own",
+    "api/watches/preview": "own",
+    "api/watches/<int:pk>/visit": "object",
     "api/watches/replay": "own",
     "api/watches/<int:pk>": "object",
     "api/watches/<int:pk>/replay": "object",
@@ -186,6 +192,8 @@ def bodies(rows: dict[str, int], owner: User) -> list[dict[str, Any]]:
         {"kind": "have_it", "marketplace": "us", "asin": "B0STOLEN01"},
         {"name": "Stolen", "scope": "read", "user": owner.pk},
         {"watch": rows["watches"]},
+        {"ids": [rows["watches"]]},
+        {"watches": [{"kind": "author", "query": "Stolen", "channels": [rows["channels"]]}]},
         {"name": "Stolen", "watches": [rows["watches"]], "list": rows["lists"]},
     ]
 
