@@ -135,7 +135,8 @@ def test_a_program_asks_again_as_the_page_shows(
     alice: User, client_of: ClientOf, now: dt.datetime
 ) -> None:
     blocks = blocks_of("docs/howto/give-a-program-access.md")[2:]
-    client, answers = client_of(alice), []
+    client = client_of(alice)
+    answers: list[Any] = []
     for (_, asked), (_, shown) in zip(blocks[::2], blocks[1::2], strict=True):
         ids = {"ID": str(Watch.objects.get().pk)} if answers else {}
         answers.append(ask_as_shown(client, asked, **ids))
