@@ -75,6 +75,33 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.get_session_auth_hash()[:16]
 
 
+class Preferences(models.Model):
+    """How a user wants what they make: each is what a new watch or channel begins with.
+
+    Their values are checked by whoever takes them: the catalogue and the channels are above us.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preferences")
+    marketplaces = ArrayField(
+        models.CharField(max_length=2), null=True, blank=True, help_text="Empty: the usual ones."
+    )
+    languages = ArrayField(models.TextField(), default=list, blank=True)
+    hidden = ArrayField(models.TextField(), null=True, blank=True, help_text="Empty: the usual.")
+    remind_days = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
+    digest = models.CharField(max_length=6, blank=True, help_text="daily, weekly, or at once.")
+    digest_hour = models.PositiveSmallIntegerField(default=0)
+    digest_weekday = models.PositiveSmallIntegerField(default=0)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "preferences"
+        verbose_name_plural = "preferences"
+
+    def __str__(self) -> str:
+        return f"of {self.user_id}"
+
+
 class Scope(models.TextChoices):
     """What a token or key is for; each includes those before it."""
 
@@ -173,6 +200,9 @@ class FeedToken(models.Model):
     watch_id = models.BigIntegerField(
         null=True, blank=True, help_text="Empty: the feed has what any of the user's watches finds."
     )
+    list_id = models.BigIntegerField(
+        null=True, blank=True, help_text="Of a list: what any of its watches finds. A key as well."
+    )
     name = models.CharField(max_length=80, blank=True, help_text="Its owner's word for it.")
     remind_days = ArrayField(
         models.PositiveSmallIntegerField(),
@@ -194,6 +224,16 @@ class FeedToken(models.Model):
                 fields=["watch_id", "user"],
                 condition=~models.Q(watch_id=None),
                 name="feed_token_watch",
+            ),
+            models.Index(  # the other end of lists' key
+                fields=["list_id", "user"],
+                condition=~models.Q(list_id=None),
+                name="feed_token_list",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(watch_id=None) | models.Q(list_id=None), name="feed_token_of_one"
             )
         ]
 
@@ -204,3 +244,25 @@ class FeedToken(models.Model):
     def digest_of(secret: str) -> str:
         """What is kept of a secret."""
         return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+class IdempotencyKey(models.Model):
+    """A word by which a user's program says that a request is the same as before, and its answer."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="idempotency_keys")
+    key = models.CharField(max_length=200, db_collation="C")
+    fingerprint = models.CharField(max_length=64, help_text="Of what was asked, and by what right.")
+    answer = models.TextField(
+        blank=True, help_text="Encrypted: it may hold a secret. Empty: there is none yet."
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "idempotency_keys"
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")]
+        indexes = [
+            models.Index(fields=["created_at"], name="idempotency_key_old")
+        ]  # forget_answers
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.user_id}"

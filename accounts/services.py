@@ -37,7 +37,8 @@ def notify_each(*, notices: Iterable[Notice]) -> None:
 def make_feed(
     *,
     user_id: int,
-    watch_id: int | None,
+    watch_id: int | None = None,
+    list_id: int | None = None,
     now: dt.datetime,
     name: str = "",
     remind_days: Iterable[int] = (),
@@ -51,6 +52,7 @@ def make_feed(
     feed = FeedToken.objects.create(
         user_id=user_id,
         watch_id=watch_id,
+        list_id=list_id,
         name=name,
         remind_days=list(remind_days),
         digest=FeedToken.digest_of(secret),

@@ -4,10 +4,12 @@ from django.urls import include, path, register_converter
 
 from api.feeds import views as feeds
 from api.feeds.private import private
+from api.feeds.shared import shared
 from api.graphql.view import GraphQLView, schema_text
 from api.health import health
 from api.metrics import metrics
 from api.web.links import confirm, unsubscribe
+from api.web.lists import shared_list
 from api.web.sign_in import sign_in
 from api.web.start import start
 
@@ -25,6 +27,8 @@ urlpatterns = [
     path("feeds/authors/<int:pk>.<format:extension>", feeds.author, name="feed-author"),
     path("feeds/series/<int:pk>.<format:extension>", feeds.series, name="feed-series"),
     path("feeds/private/<str:token>.<format:extension>", private, name="feed-private"),
+    path("feeds/lists/<str:token>.<format:extension>", shared, name="feed-shared-list"),
+    path("lists/<str:token>", shared_list, name="shared-list-page"),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
 ]

@@ -225,3 +225,8 @@ def learn_ids(kind: str, found: Iterable[tuple[str, str]]) -> None:
 def lock_names(kind: str, *, shared: bool = False) -> None:
     """Those who bring ids hold it shared, those who bring watches alone: one sees the other."""
     locks.lock("names", str(kind), shared=shared)
+
+
+def lock_names_of(kinds: Iterable[str]) -> None:
+    """Those of several kinds alone; in one order, as all who lock several."""
+    locks.lock_each(*[("names", str(kind)) for kind in sorted(kinds)])

@@ -74,10 +74,9 @@ def is_by_name(watch: Watch) -> bool:
     return watch.kind == Watch.Kind.AUTHOR and not watch.asin
 
 
-def only_asin(watch: Watch) -> str:
-    """The ASIN of the only author known under a watch's name; empty if none is, or several are."""
-    ((_, people),) = _known_to([watch])
-    return people[0].asin if len(people) == 1 else ""
+def only_asins(watches: Sequence[Watch]) -> list[str]:
+    """For each watch the ASIN of the only author known under its name; empty if none is, or several."""
+    return [people[0].asin if len(people) == 1 else "" for _, people in _known_to(watches)]
 
 
 def _known_to(watches: Sequence[Watch]) -> list[tuple[Watch, list[Namesake]]]:

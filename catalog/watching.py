@@ -1,15 +1,15 @@
 """What writes across watches: their keys, their queries, since when they are heard."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
 from catalog.keys import WatchMatch, watch_match, word_keys
-from catalog.links import learn_ids, lock_names
+from catalog.links import learn_ids, lock_names, lock_names_of
 from catalog.models import Contributor, Series, Watch, WatchKey, WatchQuery
 from catalog.normalise import name_key
-from catalog.people import is_by_name, only_asin, settle
+from catalog.people import is_by_name, only_asins, settle
 from catalog.watch_queries import series_places, write_queries
 from stalkerr import sql
 
@@ -24,25 +24,52 @@ def save_watch(*, watch: Watch, now: dt.datetime) -> Watch:
     with transaction.atomic():
         lock_names(watch.kind)
         if is_by_name(watch) and _is_new_name(watch):
-            watch.asin = only_asin(watch)
-        match = _match(watch)
+            (watch.asin,) = only_asins([watch])
+        (match,) = _matches([watch])
         if watch.pk is not None:
             watch.edited_at = now
-        watch.required_keys, watch.excluded_keys = list(match.required), list(match.excluded)
-        watch.phrase = match.phrase
+        _ask(watch, match)
         watch.save()
-        _write_keys(watch, match)
+        WatchKey.objects.filter(watch=watch).exclude(key__in=match.keys).delete()
+        _write_keys([watch], [match])
         write_queries([watch], heard=False)
-        _learn(watch)
+        _learn([watch])
     return watch
+
+
+def add_watches(*, watches: Sequence[Watch]) -> None:
+    """Store many new watches as `save_watch` does one, in as many statements as for one."""
+    with transaction.atomic():
+        lock_names_of({watch.kind for watch in watches})
+        by_name = [watch for watch in watches if is_by_name(watch)]
+        for watch, asin in zip(by_name, only_asins(by_name), strict=True):
+            watch.asin = asin
+        matches = _matches(watches)
+        for watch, match in zip(watches, matches, strict=True):
+            _ask(watch, match)
+        Watch.objects.bulk_create(watches)
+        _write_keys(watches, matches)
+        write_queries(watches, heard=False)
+        _learn(watches)
+
+
+def mute_watches(*, watch_ids: Collection[int], muted: bool, now: dt.datetime) -> int:
+    """Mute watches or let them be heard again. The caller holds their rows. Returns how many change."""
+    others = Watch.objects.filter(id__in=watch_ids).exclude(muted=muted)
+    return others.update(muted=muted, edited_at=now)
 
 
 def end_watch(*, watch: Watch, now: dt.datetime) -> None:
     """Take a watch out of service; its row goes once its promises are cancelled."""
+    end_watches(watch_ids=[watch.id], now=now)
+
+
+def end_watches(*, watch_ids: Collection[int], now: dt.datetime) -> None:
+    """As `end_watch`, for many at once."""
     with transaction.atomic():
-        Watch.objects.filter(id=watch.id).update(ended_at=now, edited_at=now)
-        WatchKey.objects.filter(watch_id=watch.id).delete()
-        WatchQuery.objects.filter(watch=watch).delete()
+        Watch.objects.filter(id__in=watch_ids).update(ended_at=now, edited_at=now)
+        WatchKey.objects.filter(watch_id__in=watch_ids).delete()
+        WatchQuery.objects.filter(watch_id__in=watch_ids).delete()
 
 
 def _is_new_name(watch: Watch) -> bool:
@@ -51,25 +78,36 @@ def _is_new_name(watch: Watch) -> bool:
     return before is None or (before[0], name_key(before[1])) != (watch.kind, name_key(watch.query))
 
 
-def _match(watch: Watch) -> WatchMatch:
-    words = word_keys(watch.query) if watch.kind == Watch.Kind.KEYWORD else ()
-    return watch_match(
-        kind=watch.kind,
-        query=watch.query,
-        asin=watch.asin,
-        aliases=[*watch.aliases, *_same_series(watch)],
-        excluded_words=watch.excluded_words,
-        rarity=_rarity(words),
-    )
+def _ask(watch: Watch, match: WatchMatch) -> None:
+    watch.required_keys, watch.excluded_keys = list(match.required), list(match.excluded)
+    watch.phrase = match.phrase
 
 
-def _same_series(watch: Watch) -> list[str]:
-    """The ASINs under which a watched series goes in other marketplaces."""
-    places = series_places([watch]).get(watch.asin, set())
-    return sorted({asin for _, asin in places} - {watch.asin})
+def _matches(watches: Sequence[Watch]) -> list[WatchMatch]:
+    places = series_places(watches)
+    rarity = _rarity({key for watch in watches for key in _words(watch)})
+    return [
+        watch_match(
+            kind=watch.kind,
+            query=watch.query,
+            asin=watch.asin,
+            # those under which a watched series goes in other marketplaces
+            aliases=[
+                *watch.aliases,
+                *sorted({asin for _, asin in places.get(watch.asin, ())} - {watch.asin}),
+            ],
+            excluded_words=watch.excluded_words,
+            rarity={key: rarity[key] for key in _words(watch)},
+        )
+        for watch in watches
+    ]
 
 
-def _rarity(keys: Sequence[str]) -> dict[str, int]:
+def _words(watch: Watch) -> Sequence[str]:
+    return word_keys(watch.query) if watch.kind == Watch.Kind.KEYWORD else ()
+
+
+def _rarity(keys: Collection[str]) -> dict[str, int]:
     """In how many audiobooks each key is found (counted to 10,000)."""
     counted = sql.rows(
         """
@@ -77,34 +115,36 @@ def _rarity(keys: Sequence[str]) -> dict[str, int]:
                                          LIMIT 10000) found)
         FROM unnest(%s::text[]) AS k
         """,
-        [list(keys)],
+        [sorted(keys)],
     )
     return dict(counted)
 
 
-def _write_keys(watch: Watch, match: WatchMatch) -> None:
-    WatchKey.objects.filter(watch=watch).exclude(key__in=match.keys).delete()
+def _write_keys(watches: Sequence[Watch], matches: Sequence[WatchMatch]) -> None:
     WatchKey.objects.bulk_create(
-        [WatchKey(key=key, user_id=watch.user_id, watch=watch) for key in match.keys],
+        [
+            WatchKey(key=key, user_id=watch.user_id, watch=watch)
+            for watch, match in zip(watches, matches, strict=True)
+            for key in match.keys
+        ],
         ignore_conflicts=True,
     )
 
 
-def _learn(watch: Watch) -> None:
-    """Give a watch by name the ids already known for that name."""
-    key = name_key(watch.query)
-    known: dict[str, list[tuple[str, str | None]]] = {
-        Watch.Kind.AUTHOR: list(
-            Contributor.objects.filter(name_key=key, asin__isnull=False).values_list(
-                "name_key", "asin"
-            )
-        ),
-        Watch.Kind.SERIES: list(
-            Series.objects.filter(title_key=key).values_list("title_key", "asin")
-        ),
+def _learn(watches: Sequence[Watch]) -> None:
+    """Give watches by name the ids already known for that name."""
+    names = {
+        kind: {name_key(watch.query) for watch in watches if watch.kind == kind}
+        for kind in (Watch.Kind.AUTHOR, Watch.Kind.SERIES)
     }
-    pairs = known.get(watch.kind, [])
-    learn_ids(watch.kind, [(name, asin) for name, asin in pairs if asin])
+    authors = Contributor.objects.filter(
+        name_key__in=names[Watch.Kind.AUTHOR], asin__isnull=False
+    ).values_list("name_key", "asin")
+    series = Series.objects.filter(title_key__in=names[Watch.Kind.SERIES]).values_list(
+        "title_key", "asin"
+    )
+    for kind, known in ((Watch.Kind.AUTHOR, authors), (Watch.Kind.SERIES, series)):
+        learn_ids(kind, [(name, asin) for name, asin in known if asin] if names[kind] else [])
 
 
 def activate(*, marketplace: str, kind: str, query: str, now: dt.datetime) -> int:

@@ -140,6 +140,15 @@ def route_watch(*, watch: Watch, channels: Iterable[Channel]) -> None:
         )
 
 
+def route_new(*, chosen: Iterable[tuple[Watch, Iterable[Channel]]]) -> None:
+    """Let new watches be heard by these channels; none: by those that hear all. In one statement."""
+    Route.objects.bulk_create(
+        Route(user_id=watch.user_id, watch=watch, channel=channel)
+        for watch, channels in chosen
+        for channel in channels
+    )
+
+
 def _checked(kind: str, config: Mapping[str, Any]) -> _Checked:
     channel_kind = registry.get(kind)
     parsed = channel_kind.parse_config(channel_kind.completed(config))

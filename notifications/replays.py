@@ -7,9 +7,9 @@ stand today: works, marks and titles are those of now.
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from django.db import OperationalError, transaction
 from psycopg.errors import QueryCanceled
@@ -27,6 +27,7 @@ AT_ONCE: Final = 500  # events in one statement
 PATIENCE: Final = dt.timedelta(seconds=5)  # of each statement
 
 End = Literal["sent", "folded", "hidden"]
+Found = TypeVar("Found")
 
 
 class TooMuchError(Exception):
@@ -48,7 +49,7 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """A watch as it would be stored."""
 
     watch: Watch
@@ -63,17 +64,21 @@ def replay(*, watch: Watch, now: dt.datetime) -> list[Replayed]:
     TooMuchError or TooSlowError.
     """
     since = now - SPAN
+    return with_draft(watch, now, lambda draft: _judged(draft, _events(draft, since), since))[::-1]
+
+
+def with_draft(watch: Watch, now: dt.datetime, look: Callable[[Draft], Found]) -> Found:
+    """What `look` finds of a watch that is not stored. Raises TooSlowError."""
     try:
         with transaction.atomic():
             _be_quick()
-            draft = _drafted(watch, now)
-            found = _judged(draft, _events(draft, since), since)
+            found = look(_drafted(watch, now))
             transaction.set_rollback(True)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TooSlowError from error
         raise
-    return found[::-1]
+    return found
 
 
 def _be_quick() -> None:
@@ -81,7 +86,7 @@ def _be_quick() -> None:
     sql.rows("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
 
 
-def _drafted(watch: Watch, now: dt.datetime) -> _Draft:
+def _drafted(watch: Watch, now: dt.datetime) -> Draft:
     """Make the watch, keep what it would be, and undo it; locks go with the savepoint."""
     watch.pk = -1 - secrets.randbelow(2**62)  # no other's, and none of those still to be given
     with transaction.atomic():
@@ -94,10 +99,10 @@ def _drafted(watch: Watch, now: dt.datetime) -> _Draft:
             [watch.pk],
         )
         transaction.set_rollback(True)
-    return _Draft(watch, row, keys)
+    return Draft(watch, row, keys)
 
 
-def _events(draft: _Draft, since: dt.datetime) -> list[ReleaseEvent]:
+def _events(draft: Draft, since: dt.datetime) -> list[ReleaseEvent]:
     """The published news of all titles that share a key with the watch, oldest first."""
     found = sql.rows(
         """
@@ -127,7 +132,7 @@ def _events(draft: _Draft, since: dt.datetime) -> list[ReleaseEvent]:
     )
 
 
-def _judged(draft: _Draft, events: Sequence[ReleaseEvent], since: dt.datetime) -> list[Replayed]:
+def _judged(draft: Draft, events: Sequence[ReleaseEvent], since: dt.datetime) -> list[Replayed]:
     held: dict[int, dict[str, bool]] = {}
     for start in range(0, len(events), AT_ONCE):
         batch = [matcher(event) for event in events[start : start + AT_ONCE]]

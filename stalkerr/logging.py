@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 # What permits stands in the path itself: no line shows it, whoever writes the line.
-_SECRET_PATHS: Final = re.compile(r"(/feeds/private/)[^\s\"'?#/]+")
+_SECRET_PATHS: Final = re.compile(r"(/feeds/private/|/lists/(?:shared/)?(?=[\w-]{43}))[^\s\"'?#/]+")
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,

@@ -53,6 +53,17 @@ PARTS: Final = (
         "accounts_user t WHERE t.id = %(user)s",
     ),
     Part(
+        "preferences",
+        (
+            *("id", "marketplaces", "languages", "hidden", "remind_days", "digest"),
+            *("digest_hour", "digest_weekday", "quiet_from", "quiet_until"),
+        ),
+        """t.user_id AS id, t.marketplaces, t.languages, t.hidden, t.remind_days, t.digest,
+           t.digest_hour, t.digest_weekday, t.quiet_from, t.quiet_until""",
+        "preferences t WHERE t.user_id = %(user)s",
+        id="t.user_id",
+    ),
+    Part(
         "watches",
         (
             *("id", "kind", "query", "asin", "aliases", "marketplaces", "languages", "hidden"),
@@ -138,9 +149,17 @@ PARTS: Final = (
     ),
     Part(
         "feeds",
-        ("id", "name", "watch", "remind_days", "created_at"),
-        "t.id, t.name, t.watch_id AS watch, t.remind_days, t.created_at",
+        ("id", "name", "watch", "watch_list", "remind_days", "created_at"),
+        "t.id, t.name, t.watch_id AS watch, t.list_id AS watch_list, t.remind_days, t.created_at",
         "feed_tokens t WHERE t.user_id = %(user)s",
+    ),
+    Part(
+        "lists",
+        ("id", "name", "watches", "shared_at", "created_at"),
+        """t.id, t.name, ARRAY(SELECT e.watch_id FROM watch_list_entries e
+                               WHERE e.watch_list_id = t.id ORDER BY 1) AS watches,
+           t.shared_at, t.created_at""",
+        "watch_lists t WHERE t.user_id = %(user)s",
     ),
 )
 

@@ -11,9 +11,9 @@ from django.http import Http404, HttpRequest
 
 from accounts.models import FeedToken
 from api.feeds.entries import Entry, Feed, entries_of
-from api.feeds.wanted import found_by
+from api.feeds.wanted import found_by, found_in
 from api.upcoming import filter_rows
-from catalog.models import Audiobook, Contributor, Credit, Series, SeriesEntry
+from catalog.models import Audiobook, Contributor, Credit, Series, SeriesEntry, WatchList
 from catalog.models.audiobook import AudiobookQuerySet
 
 ENTRIES: Final = 100
@@ -79,7 +79,7 @@ def of_series(request: HttpRequest, pk: int, now: dt.datetime) -> Scope:
 
 def private_scope(token: FeedToken, now: dt.datetime) -> Scope:
     """What the owner's watches find, or one of them."""
-    found = found_by(user_id=token.user_id, watch_id=token.watch_id)
+    found = found_by(user_id=token.user_id, watch_id=token.watch_id, list_id=token.list_id)
     feed = Feed(
         id=f"urn:stalkerr:feed:private:{token.pk}",
         title=f"Stalkerr: {token.name or 'what you watch'}",
@@ -90,6 +90,26 @@ def private_scope(token: FeedToken, now: dt.datetime) -> Scope:
     return Scope(
         feed=feed, news=_lately(now).filter(pk__in=found), days=_days(now).filter(pk__in=found)
     )
+
+
+def shared_scope(watch_list: WatchList, now: dt.datetime) -> Scope:
+    """What a list's watches find, for whoever has its link."""
+    found = found_in(list_id=watch_list.pk)
+    feed = Feed(
+        id=f"urn:stalkerr:feed:list:{watch_list.pk}",
+        title=f"Stalkerr: {watch_list.name}",
+        description="Audiobooks to come, or out lately, that a shared list is about.",
+        entries=(),
+    )
+    return Scope(
+        feed=feed, news=_lately(now).filter(pk__in=found), days=_days(now).filter(pk__in=found)
+    )
+
+
+def shared_upcoming(watch_list: WatchList, now: dt.datetime) -> list[Entry]:
+    """The titles to come of a list, soonest first, in one statement."""
+    rows = Audiobook.objects.upcoming(now).filter(pk__in=found_in(list_id=watch_list.pk))
+    return entries_of(rows, ENTRIES)
 
 
 def _of(request: HttpRequest, name: str, title: str, now: dt.datetime, narrow: Narrow) -> Scope:

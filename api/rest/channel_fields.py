@@ -7,6 +7,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
+from api.rest.preferred import preferred
 from catalog.normalise import clean
 from notifications.channels.registry import CHANNELS
 from notifications.models import Channel, Delivery, Message, Timing
@@ -17,6 +18,9 @@ from notifications.wishes import wish_of
 from stalkerr.crypto import UnreadableSecretError
 
 NAME_MAX: Final = 100
+# Who says a part of one of these says all of it.
+_DIGEST: Final = frozenset({"digest", "digest_hour", "digest_weekday"})
+_QUIET: Final = frozenset({"quiet_from", "quiet_until"})
 # How the API calls the parts of a wish.
 _WISHES: Final = {
     "digest": "digest",
@@ -71,7 +75,7 @@ def _time_field(words: str) -> serializers.TimeField:
         format=form,
         input_formats=[form],
         allow_null=True,
-        default=None,
+        default=preferred(words, None, beside=_QUIET),
         help_text="Such as 22:00, in `time_zone`. In between nothing is sent; it comes afterwards.",
     )
 
@@ -90,17 +94,21 @@ class ChannelSerializer(serializers.Serializer[Channel]):
         source="timing.digest",
         choices=Timing.Digest.choices,
         allow_blank=True,
-        default="",
+        default=preferred("digest", "", beside=_DIGEST),
         help_text="All news of a day or a week in one message; empty: at once.",
     )
     digest_hour = serializers.IntegerField(
-        source="timing.hour", min_value=0, max_value=23, default=0, help_text="In `time_zone`."
+        source="timing.hour",
+        min_value=0,
+        max_value=23,
+        default=preferred("digest_hour", 0, beside=_DIGEST),
+        help_text="In `time_zone`.",
     )
     digest_weekday = serializers.IntegerField(
         source="timing.weekday",
         min_value=0,
         max_value=6,
-        default=0,
+        default=preferred("digest_weekday", 0, beside=_DIGEST),
         help_text="Of a weekly digest; 0 is Monday.",
     )
     quiet_from = _time_field("quiet_from")
@@ -156,7 +164,7 @@ class ChannelSerializer(serializers.Serializer[Channel]):
         if said is None:
             return values
         wish = self._wish(said)
-        if errors := wish.errors() | _unheard(said, wish):
+        if errors := wish.errors() | unheard(said, wish):
             raise serializers.ValidationError(errors)
         return values | {"wish": wish}
 
@@ -168,7 +176,7 @@ class ChannelSerializer(serializers.Serializer[Channel]):
         return Wish(zone=zone, **parts | said)
 
 
-def _unheard(said: Mapping[str, Any], wish: Wish) -> dict[str, str]:
+def unheard(said: Mapping[str, Any], wish: Wish) -> dict[str, str]:
     """What was said of a digest that there is none of."""
     errors = {}
     if said.get("hour") and not wish.digest:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.rest.once import Once
 from catalog.models import ReleaseEvent
 from notifications.channels.base import Channel, ConfigError
 from notifications.channels.registry import CHANNELS
@@ -103,7 +104,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     )
 
 
-class PreviewView(APIView):
+class PreviewView(Once):
     """What templates make of a made-up title, or of real news."""
 
     @extend_schema(request=TemplatesSerializer, responses=PreviewSerializer)

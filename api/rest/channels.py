@@ -71,6 +71,8 @@ class ChannelViewSet(OwnedViewSet[Channel]):
     """
 
     serializer_class = ChannelSerializer
+    talking = frozenset({"test"})
+    untagged = frozenset({"held"})
 
     def owned(self, user_id: int) -> QuerySet[Channel]:
         return ChannelSerializer.rows().filter(user_id=user_id)
@@ -132,7 +134,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
             replayed = replay_held(channel=channel, now=clock.now())
         except NotReplayableError as error:
             raise ConflictError(str(error)) from error
-        transaction.on_commit(lambda: tell_soon(channel.kind, channel.pk))
+        tell_soon(channel.kind, channel.pk)
         return Response({"replayed": replayed})
 
     @extend_schema(request=None, responses=TrialSerializer)
@@ -197,9 +199,10 @@ class ChannelViewSet(OwnedViewSet[Channel]):
     ) -> Response:
         """A channel with the secrets that were made for it just now."""
         body = dict(self.get_serializer(channel).data)
+        headers = {**_UNSEEN, "ETag": self.tag(body)}
         if made:
             body["config"] = {**(body["config"] or {}), **made}
-        return Response(body, status=status, headers=_UNSEEN)
+        return Response(body, status=status, headers=headers)
 
 
 def _address(config: Mapping[str, Any]) -> str:

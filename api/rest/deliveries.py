@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils.functional import cached_property
@@ -228,5 +229,6 @@ class ReplayAllView(Owned[Channel]):
 
 
 def tell_soon(kind: str, channel_id: int) -> None:
-    """What is due now need not wait for the next sweep."""
-    hint_once("notifications.tell", "tell", kind=kind, shard=channel_id % SHARDS)
+    """What is due now, once it is committed, need not wait for the next sweep."""
+    shard = channel_id % SHARDS
+    transaction.on_commit(lambda: hint_once("notifications.tell", "tell", kind=kind, shard=shard))

@@ -17,7 +17,7 @@ from accounts.services import TooManyFeedsError, make_feed, rotate_feed
 from api.errors import ConflictError
 from api.feeds.views import FORMATS
 from api.rest.owned import OwnedViewSet
-from catalog.models import Watch
+from catalog.models import Watch, WatchList
 from catalog.reminders import DAYS_MAX
 from stalkerr import clock
 
@@ -35,6 +35,14 @@ class FeedSerializer(serializers.Serializer[FeedToken]):
         default=None,
         help_text="Yours, by id. Empty: the feed has what any of your watches finds.",
     )
+    watch_list = serializers.IntegerField(
+        source="list_id",
+        min_value=1,
+        max_value=_ID_MAX,
+        allow_null=True,
+        default=None,
+        help_text="Instead of a watch, one of your lists: what any watch in it finds.",
+    )
     name = serializers.CharField(max_length=80, allow_blank=True, default="")
     remind_days = serializers.ListField(
         child=serializers.IntegerField(min_value=0, max_value=DAYS_MAX),
@@ -50,6 +58,17 @@ class FeedSerializer(serializers.Serializer[FeedToken]):
         if watch_id is not None and not Watch.objects.of(user_id).filter(id=watch_id).exists():
             raise serializers.ValidationError(f"You have no watch {watch_id}.")
         return watch_id
+
+    def validate_watch_list(self, list_id: int | None) -> int | None:
+        user_id = self.context["request"].user.pk
+        if list_id is not None and not WatchList.objects.filter(id=list_id, user=user_id).exists():
+            raise serializers.ValidationError(f"You have no list {list_id}.")
+        return list_id
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if values["watch_id"] is not None and values["list_id"] is not None:
+            raise serializers.ValidationError({"watch_list": "A feed is of a watch or of a list."})
+        return values
 
     def validate_remind_days(self, days: list[int]) -> list[int]:
         return sorted(set(days), reverse=True)
@@ -85,7 +104,7 @@ class FeedViewSet(OwnedViewSet[FeedToken]):
     @extend_schema(responses={201: MadeFeedSerializer})
     @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make a feed of one watch, or of all; the answer has its addresses."""
+        """Make a feed of one watch, of a list, or of all; the answer has its addresses."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         try:

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from api.errors import TooLargeError
 from api.parsers import FileParser
 from api.rest.owned import Owned
+from api.rest.preferred import preferred
 from api.throttling import IMPORTS, limit
 from catalog import importing, marketplaces
 from catalog.imports.reading import read
@@ -89,7 +90,7 @@ class ApplySerializer(serializers.Serializer[Any]):
     marketplaces = serializers.ListField(
         child=serializers.ChoiceField(choices=marketplaces.CHOICES),
         allow_empty=False,
-        default=default_marketplaces,
+        default=preferred("marketplaces", default_marketplaces),
         help_text="Of the watches that are made.",
     )
 
@@ -169,7 +170,7 @@ class ApplyView(OwnedImports):
     )
     def post(self, request: Request, pk: int) -> Response:
         imported = get_object_or_404(Import.objects.of(self.user.pk), pk=pk)
-        asked = ApplySerializer(data=request.data)
+        asked = ApplySerializer(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
         codes = list(dict.fromkeys(asked.validated_data["marketplaces"]))
         with transaction.atomic():

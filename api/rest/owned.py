@@ -8,15 +8,16 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
 from accounts.models import User
+from api.rest.once import Once
+from api.rest.versions import Versioned
 
 RowT = TypeVar("RowT", bound=Model)
 
 
-class Owned(APIView, Generic[RowT]):
+class Owned(Once, Generic[RowT]):
     """For every view that shows or changes a user's own rows: it finds them here and nowhere else."""
 
     def owned(self, user_id: int) -> QuerySet[RowT]:
@@ -35,11 +36,11 @@ class Owned(APIView, Generic[RowT]):
         return self.request.user
 
 
-class OwnedViewSet(Owned[RowT], ModelViewSet[RowT]):
+class OwnedViewSet(Owned[RowT], Versioned, ModelViewSet[RowT]):
     """List, create, read, change and delete the signed-in user's rows.
 
     A row that is written is locked from reading it to the commit: of two edits, or of an edit and
-    a deletion, one sees the other.
+    a deletion, one sees the other. Whoever says by If-Match what they have seen changes only that.
     """
 
     lookup_value_converter = "int"
@@ -50,13 +51,25 @@ class OwnedViewSet(Owned[RowT], ModelViewSet[RowT]):
         # Rows that refer to it may still be added: whoever adds some may hold what we wait for next.
         return self.mine().select_for_update(of=("self",), no_key=True)
 
+    def is_of_row(self) -> bool:
+        return self.action in ("retrieve", "update", "partial_update", "destroy")
+
+    def get_object(self) -> RowT:
+        row = super().get_object()
+        if self.has_condition():
+            self.check_tag(self.get_serializer(row).data)
+        return row
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.tagged(super().retrieve(request, *args, **kwargs))
+
     @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().create(request, *args, **kwargs)
+        return self.tagged(super().create(request, *args, **kwargs))
 
     @transaction.atomic
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().update(request, *args, **kwargs)
+        return self.tagged(super().update(request, *args, **kwargs))
 
     @transaction.atomic
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -11,9 +11,9 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.models import User
+from api.rest.once import Once
 from api.throttling import limit
 from catalog import marketplaces
 from notifications.channels.base import ConfigError
@@ -143,7 +143,7 @@ class PostedSerializer(serializers.Serializer[Any]):
     )
 
 
-class NewBookView(APIView):
+class NewBookView(Once):
     """Send one audiobook to one address, signed, and tried until it is taken.
 
     An address that you have no webhook for gets one, which hears none of your watches; its secret

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from api.rest.admin import books, jobs, works
 from api.rest.audiobooks import AudiobookListView, AudiobookView, HistoryView
+from api.rest.bulk import BulkView, DeleteView, MuteView, UnmuteView
 from api.rest.channel_kinds import KindsView, PreviewView
 from api.rest.channels import ChannelViewSet
 from api.rest.contributors import ContributorsView, ContributorView
@@ -15,18 +16,23 @@ from api.rest.exports import ExportView
 from api.rest.feeds import FeedViewSet
 from api.rest.imports import ApplyView, ImportItemsView, ImportsView, ImportView
 from api.rest.keys import ApiKeyViewSet
+from api.rest.lists import CopyListView, SharedListView, WatchListViewSet
 from api.rest.marks import MarkViewSet
 from api.rest.me import MeView
 from api.rest.postings import NewBookView
+from api.rest.preferences import PreferencesView
+from api.rest.previews import WatchPreviewView
 from api.rest.series import SeriesListView, SeriesView
 from api.rest.tokens import RefreshView, RevokeView, TokenView
 from api.rest.upcoming import UpcomingView
+from api.rest.visits import VisitView
 from api.rest.watches import WatchViewSet
 from api.rest.works import WorkView
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("watches", WatchViewSet, basename="watch")
 router.register("channels", ChannelViewSet, basename="channel")
+router.register("lists", WatchListViewSet, basename="list")
 router.register("marks", MarkViewSet, basename="mark")
 router.register("feeds", FeedViewSet, basename="feed")
 router.register("keys", ApiKeyViewSet, basename="key")
@@ -66,10 +72,19 @@ urlpatterns = [
     path("imports/<int:pk>", ImportView.as_view(), name="import"),
     path("imports/<int:pk>/apply", ApplyView.as_view(), name="import-apply"),
     path("imports/<int:pk>/items", ImportItemsView.as_view(), name="import-items"),
+    path("lists/shared/<str:token>", SharedListView.as_view(), name="shared-list"),
+    path("lists/shared/<str:token>/copy", CopyListView.as_view(), name="shared-list-copy"),
     path("me", MeView.as_view(), name="me"),
+    path("preferences", PreferencesView.as_view(), name="preferences"),
     path("token", TokenView.as_view(), name="token"),
     path("token/refresh", RefreshView.as_view(), name="token-refresh"),
     path("token/revoke", RevokeView.as_view(), name="token-revoke"),
+    path("watches/bulk", BulkView.as_view(), name="watches-bulk"),
+    path("watches/bulk/delete", DeleteView.as_view(), name="watches-delete"),
+    path("watches/bulk/mute", MuteView.as_view(), name="watches-mute"),
+    path("watches/bulk/unmute", UnmuteView.as_view(), name="watches-unmute"),
+    path("watches/preview", WatchPreviewView.as_view(), name="watch-preview"),
+    path("watches/<int:pk>/visit", VisitView.as_view(), name="watch-visit"),
     path("webhooks/new-book", NewBookView.as_view(), name="new-book"),
     path("", include("api.schema")),
 ]

@@ -1,5 +1,6 @@
 """/api/watches"""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.db import transaction
@@ -13,8 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.models import User
 from api.rest.contributors import NamesakeSerializer, shown
 from api.rest.owned import OwnedViewSet
+from api.rest.preferred import preferred
 from api.rest.replays import WatchReplaySerializer, replayed
 from catalog import marketplaces
 from catalog.classify import HIDEABLE
@@ -48,12 +51,20 @@ class ChannelIdsField(serializers.ListField):
 
     def run_child_validation(self, data: list[Any]) -> list[Any]:
         ids = super().run_child_validation(data)
-        user_id = self.context["request"].user.pk
-        channels = list(Channel.objects.filter(user_id=user_id, id__in=ids))
-        missing = sorted(set(ids) - {channel.id for channel in channels})
-        if missing:
+        if not ids:
+            return []
+        channels = self._mine()
+        if missing := sorted(set(ids) - channels.keys()):
             raise serializers.ValidationError(f"You have no channel {missing[0]}.")
-        return channels
+        return [channels[channel_id] for channel_id in sorted(set(ids))]
+
+    def _mine(self) -> dict[int, Channel]:
+        """All of the user's, read once however many watches are looked at."""
+        context: Any = self.context
+        if "channels" not in context:
+            context["channels"] = Channel.objects.filter(user=context["request"].user).in_bulk()
+        known: dict[int, Channel] = context["channels"]
+        return known
 
 
 class WatchSerializer(serializers.Serializer[Watch]):
@@ -78,18 +89,18 @@ class WatchSerializer(serializers.Serializer[Watch]):
     marketplaces = serializers.ListField(
         child=serializers.ChoiceField(choices=marketplaces.CHOICES),
         allow_empty=False,
-        default=default_marketplaces,
+        default=preferred("marketplaces", default_marketplaces),
     )
     languages = serializers.ListField(
         child=serializers.CharField(max_length=TEXT_MAX),
         max_length=LIST_MAX,
-        default=list,
+        default=preferred("languages", list),
         help_text='English words, such as german. Empty: the marketplace\'s own; "any": every one. '
         "A title whose language is unknown is never left out.",
     )
     hidden = serializers.ListField(
         child=serializers.ChoiceField(choices=HIDEABLE),
-        default=default_hidden,
+        default=preferred("hidden", default_hidden),
         help_text="What the watch does not hear of. One by ASIN hears all, in every language.",
     )
     excluded_words = serializers.ListField(
@@ -103,7 +114,7 @@ class WatchSerializer(serializers.Serializer[Watch]):
     remind_days = serializers.ListField(
         child=serializers.IntegerField(min_value=0, max_value=DAYS_MAX),
         max_length=LIST_MAX,
-        default=list,
+        default=preferred("remind_days", list),
         help_text="Reminded so many days before a title is due; 0: on its day. Empty: not at all.",
     )
     include_announced = serializers.BooleanField(
@@ -176,10 +187,16 @@ class WatchSerializer(serializers.Serializer[Watch]):
         return {} if same else {"asin": "", "aliases": []}
 
 
+def draft_of(user: User, values: Mapping[str, Any]) -> Watch:
+    """A watch that is not kept: what these values ask for."""
+    return Watch(user=user, **{name: values[name] for name in ASKED if name in values})
+
+
 class WatchViewSet(OwnedViewSet[Watch]):
     """What you care about. A change applies to all that is not on its way to you yet."""
 
     serializer_class = WatchSerializer
+    untagged = frozenset({"choices"})
 
     def owned(self, user_id: int) -> QuerySet[Watch]:
         return Watch.objects.of(user_id).prefetch_related("routes")
@@ -211,9 +228,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
         return self._replay(serializer, {name: getattr(watch, name) for name in ASKED})
 
     def _replay(self, serializer: BaseSerializer[Watch], given: dict[str, Any]) -> Response:
-        changed = serializer.validated_data
-        values = given | {name: changed[name] for name in ASKED if name in changed}
-        return replayed(self.request, Watch(user=self.user, **values))
+        return replayed(self.request, draft_of(self.user, given | serializer.validated_data))
 
     def _save(self, watch: Watch, serializer: BaseSerializer[Watch]) -> None:
         values = dict(serializer.validated_data)
@@ -224,9 +239,9 @@ class WatchViewSet(OwnedViewSet[Watch]):
         if channels is not None:
             route_watch(watch=watch, channels=channels)
         serializer.instance = self.get_queryset().get(id=watch.id)
-        transaction.on_commit(_look_soon)
+        transaction.on_commit(look_soon)
 
 
-def _look_soon() -> None:
+def look_soon() -> None:
     """The first visit need not wait for the next sweep."""
     hint("scraping.visit_new_targets", "scrape")

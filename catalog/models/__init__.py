@@ -4,6 +4,7 @@ from catalog.models.imported import Import, ImportItem
 from catalog.models.people import Contributor, Credit
 from catalog.models.series import Series, SeriesEntry, SeriesGroup
 from catalog.models.watch import Mark, Watch, WatchKey, WatchQuery
+from catalog.models.watch_list import WatchList, WatchListEntry
 
 __all__ = [
     "Audiobook",
@@ -19,6 +20,8 @@ __all__ = [
     "SeriesGroup",
     "Watch",
     "WatchKey",
+    "WatchList",
+    "WatchListEntry",
     "WatchQuery",
     "Work",
 ]

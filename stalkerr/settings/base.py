@@ -163,7 +163,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "api.rest.paging.KeysetPagination",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: /api/schema says all there is to say
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "api.operations.Operation",
     "EXCEPTION_HANDLER": "api.errors.problem_details",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -177,6 +177,7 @@ SPECTACULAR_SETTINGS = {
         "MarketplaceEnum": "catalog.marketplaces.CHOICES",
         "AudiobookKindEnum": "catalog.classify.KINDS",
         "EventKindEnum": "catalog.models.watch.HEARABLE",
+        "WatchKindEnum": "catalog.models.watch.Watch.Kind",
         "ImportStateEnum": "catalog.models.imported.Import.State",
     },
     "POSTPROCESSING_HOOKS": [

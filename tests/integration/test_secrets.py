@@ -35,6 +35,7 @@ from accounts.refreshing import begin_family
 from accounts.services import make_feed
 from api.auth import issue_token
 from catalog.listing import SeriesPlace
+from catalog.lists import make_list, share
 from catalog.models import (
     Audiobook,
     Contributor,
@@ -43,6 +44,7 @@ from catalog.models import (
     Mark,
     Series,
     Watch,
+    WatchList,
     Work,
 )
 from notifications.channels import registry
@@ -78,6 +80,7 @@ ROWS: Final[dict[str, type[Any]]] = {
     "feeds": FeedToken,
     "keys": ApiKey,
     "imports": Import,
+    "lists": WatchList,
 }
 CATALOGUE: Final[dict[str, type[Any]]] = {
     "audiobooks": Audiobook,
@@ -236,8 +239,10 @@ def make_news(user: User) -> dict[str, str]:
     ImportItem.objects.create(imported=imported, kind="watch", watch_kind="author", title="Ada")
     _, feed = make_feed(user_id=user.pk, watch_id=None, now=now)
     _, key = make_key(user=user, name="program", scope="read", expires_at=None, now=now)
+    watch_list = make_list(user=user, name="Mine", watch_ids=[], now=now)
     return {
         "feed": feed,
+        "list": share(watch_list=watch_list, now=now),
         "key": key.rpartition("_")[2],  # its first part is how its owner recognises it
         "refresh": begin_family(user=user, scope="read", now=now).token,
     }
@@ -368,6 +373,8 @@ def _text_of(answer: Any) -> str:
 def _filled(path: str, user: User) -> list[str]:
     if "{" not in path:
         return [path]
+    if "{token}" in path:
+        return []  # opened by a secret: it is not of who asks
     if "/jobs/" in path:
         return [path.replace("{id}", str(row["id"])) for row in history.runs(limit=5)]
     name = path.removeprefix("/api/").removeprefix("admin/").split("/")[0]

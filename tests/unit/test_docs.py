@@ -309,7 +309,7 @@ def test_what_is_said_of_watches_is_so(alice: User, now: dt.datetime) -> None:
         else:
             assert answers[-1] | json.loads(block) == answers[-1]
     assert answers[2] == answers[1]["choices"]
-    assert len(answers) == 6
+    assert len(answers) == 8
 
 
 @pytest.mark.django_db
@@ -330,7 +330,7 @@ def test_what_is_said_of_times_and_words_is_so(alice: User) -> None:
     assert [kind["kind"] for kind in answers[0]] == list(CHANNELS)
     assert answers[1]["unconfirmed_since"] < answers[2]["unconfirmed_since"]
     assert answers[-1] == {"replayed": 0}
-    assert len(answers) == 10
+    assert len(answers) == 11
 
 
 def blocks_of(name: str) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import datetime as dt
 
 from celery import shared_task
 
+from accounts.answers import forget_answers
 from accounts.refreshing import forget_expired
 from stalkerr import clock
 from workers import schedule
@@ -26,6 +27,6 @@ def tick() -> None:
 
 @job("workers.prune")
 def prune(now: dt.datetime) -> int:
-    """Forget finished slots and runs of long ago, and tokens that open nothing any more."""
-    forgotten = forget_expired(before=now - KEEP_EXPIRED)
+    """Forget finished slots and runs of long ago, dead tokens, and answers nobody asks for again."""
+    forgotten = forget_expired(before=now - KEEP_EXPIRED) + forget_answers(now=now)
     return forgotten + slots.prune(before=now - KEEP_RUNS)

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from catalog.listing import SeriesPlace
-from catalog.models import Series
+from catalog.models import Series, Watch
 from catalog.services import publish_events
 from notifications.models import SHARDS
 from tests.factories import make_audiobook, make_channel, make_watch
@@ -46,6 +46,22 @@ def ask(client: APIClient, block: str) -> Any:
     answer = client.post(path, json.loads(bodies[0])) if bodies else client.get(path)
     assert answer.status_code in (200, 202), answer.json()
     return answer.json()
+
+
+def ask_as_shown(client: APIClient, block: str, **names: str) -> Any:
+    """What is answered to a block, with its headers; `names` stand for its variables."""
+    for name, value in names.items():
+        block = block.replace(f"${name}", value)
+    (path,) = re.findall(r"http://127\.0\.0\.1:8000([^\s\"]+)", block)
+    bodies = re.findall(r"-d '(.+)'", block)
+    (method,) = re.findall(r"-X (\w+)", block) or (["POST"] if bodies else ["GET"])
+    return client.generic(
+        method,
+        path,
+        bodies[0] if bodies else "",
+        content_type="application/json",
+        headers=dict(re.findall(r"-H '([\w-]+): (.+?)'", block)),
+    ).json()
 
 
 def timeless(value: Any, name: str = "") -> Any:
@@ -143,3 +159,36 @@ def test_the_catalogue_is_put_right_as_the_page_shows(
         assert answer.status_code == 200
         assert answer.json() | said == answer.json()
     assert answer.json()["hidden_at"] is not None
+
+
+def test_a_program_asks_again_as_the_page_shows(
+    alice: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    blocks = blocks_of("docs/howto/give-a-program-access.md")[2:]
+    client = client_of(alice)
+    answers: list[Any] = []
+    for (_, asked), (_, shown) in zip(blocks[::2], blocks[1::2], strict=True):
+        ids = {"ID": str(Watch.objects.get().pk)} if answers else {}
+        answers.append(ask_as_shown(client, asked, **ids))
+        assert answers[-1] | json.loads(shown) == answers[-1]
+    assert len(answers) == 3
+    assert Watch.objects.count() == 1
+
+
+def test_a_list_is_shared_and_copied_as_the_page_shows(
+    alice: User, bob: User, client_of: ClientOf, now: dt.datetime
+) -> None:
+    making, made, sharing, looking, seen, copying, copied = (
+        text for _, text in blocks_of("docs/howto/share-a-list.md")
+    )
+    watch, client = make_watch(alice, now=now), client_of(alice)
+    make_audiobook(now=now, title="Glass Tide", asin="B0GLASS001")
+    answer = ask_as_shown(client, making.replace("[1]", f"[{watch.pk}]"))
+    assert answer | json.loads(made) == answer
+    urls = ask_as_shown(client, sharing, ID=str(answer["id"]))["urls"]
+    secret = urls["page"].rsplit("/", 1)[1]
+    looked = ask_as_shown(APIClient(), looking, SECRET=secret)
+    assert timeless(looked) == timeless(json.loads(seen))
+    answer = ask_as_shown(client_of(bob), copying, SECRET=secret)
+    assert answer | json.loads(copied) == answer
+    assert Watch.objects.filter(user=bob).count() == 1

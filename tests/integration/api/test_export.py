@@ -16,11 +16,12 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from accounts.keys import make_key
-from accounts.models import Notice, User
+from accounts.models import Notice, Preferences, User
 from accounts.services import make_feed
 from api.export import parts
 from api.export.shapes import NAMESPACE, cell
 from api.streaming import streamed
+from catalog.lists import make_list
 from catalog.models import Mark
 from notifications.models import Channel, Posting, Route, Told
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
@@ -46,6 +47,8 @@ def everything_of(user: User, now: dt.datetime, title: str = "Glass Tide") -> Ch
     )
     make_key(user=user, name="program", scope="read", expires_at=None, now=now)
     make_feed(user_id=user.pk, watch_id=watch.pk, now=now)
+    Preferences.objects.create(user=user)
+    make_list(user=user, name="Mine", watch_ids=[watch.pk], now=now)
     Posting.objects.create(user=user, book={"title": f"For {user.email}"}, created_at=now)
     return channel
 

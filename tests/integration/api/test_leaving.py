@@ -15,7 +15,7 @@ from django.db import models
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from accounts.models import User
+from accounts.models import IdempotencyKey, User
 from accounts.refreshing import begin_family
 from accounts.tombstones import bury
 from catalog.models import Import, ImportItem
@@ -43,6 +43,7 @@ def stones(settings: Settings, tmp_path: Path) -> Path:
 def with_all_there_is(user: User, now: dt.datetime) -> Message:
     """Rows of a user in every table that we know to refer to one, also through another row."""
     channel = everything_of(user, now)
+    IdempotencyKey.objects.create(user=user, key="once", created_at=now)
     delivery = Delivery.objects.get(user=user)
     message = Message.objects.create(
         wire_id="00000000-0000-4000-8000-00000000000" + str(user.pk % 10),

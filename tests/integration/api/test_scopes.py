@@ -22,7 +22,7 @@ WITHOUT_A_TOKEN = {
 ANYBODYS = {path for _, path in WITHOUT_A_TOKEN} | {  # nothing else can be done there
     *("/api/upcoming", "/api/audiobooks", "/api/audiobooks/{id}"),
     *("/api/audiobooks/{id}/history", "/api/works/{id}", "/api/series", "/api/series/{id}"),
-    "/api/contributors/{id}",
+    *("/api/contributors/{id}", "/api/lists/shared/{token}"),
 }
 OPERATORS = "/api/admin/"  # to others it is not there
 BODY = {"kind": "author", "query": "Ada Example"}

@@ -19,6 +19,7 @@ from accounts.models import User
 from accounts.refreshing import begin_family
 from accounts.services import make_feed
 from api.rest.owned import Owned
+from catalog.lists import make_list, share
 from catalog.models import Import, ImportItem, Mark, Watch
 from notifications.models import Channel, Route
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
@@ -93,9 +94,23 @@ RULES: Final[dict[str, Rule]] = {
     "api/feeds/<int:pk>/rotate": "object",
     "api/keys": "own",
     "api/keys/<int:pk>": "object",
+    "api/preferences": "own",
+    "api/lists": "own",
+    "api/lists/<int:pk>": "object",
+    "api/lists/<int:pk>/share": "object",
+    "api/lists/shared/<str:token>": "secret",
+    "api/lists/shared/<str:token>/copy": "secret",
+    "feeds/lists/<str:token>.<format:extension>": "secret",
+    "lists/<str:token>": "secret",
     "api/marks": "own",
     "api/marks/<int:pk>": "object",
     "api/watches": "own",
+    "api/watches/bulk": "own",
+    "api/watches/bulk/delete": "own",
+    "api/watches/bulk/mute": "own",
+    "api/watches/bulk/unmute": "own",
+    "api/watches/preview": "own",
+    "api/watches/<int:pk>/visit": "object",
     "api/watches/replay": "own",
     "api/watches/<int:pk>": "object",
     "api/watches/<int:pk>/replay": "object",
@@ -127,6 +142,7 @@ CANARIES: Final = (
     "canary.example.org",
     "canary key",
     "canary feed",
+    "canary list",
 )
 _OPEN_TO_STRANGERS: Final = {"admin/login/"}
 
@@ -186,7 +202,9 @@ def rows(alice: User, now: dt.datetime) -> dict[str, int]:
     ImportItem.objects.create(
         imported=imported, kind="watch", watch_kind="author", title="Canary Author"
     )
-    others = {"feeds": feed.pk, "imports": imported.pk}
+    listed = make_list(user=alice, name="canary list", watch_ids=[watch.pk], now=now)
+    share(watch_list=listed, now=now)
+    others = {"feeds": feed.pk, "imports": imported.pk, "lists": listed.pk}
     others |= {"books": audiobook.pk, "works": audiobook.work_id, "jobs": 1}
     return {name: row.pk for name, row in of.items()} | others
 
@@ -205,6 +223,9 @@ def bodies(rows: dict[str, int], owner: User) -> list[dict[str, Any]]:
         {"kind": "have_it", "marketplace": "us", "asin": "B0STOLEN01"},
         {"name": "Stolen", "scope": "read", "user": owner.pk},
         {"watch": rows["watches"]},
+        {"ids": [rows["watches"]]},
+        {"watches": [{"kind": "author", "query": "Stolen", "channels": [rows["channels"]]}]},
+        {"name": "Stolen", "watches": [rows["watches"]], "list": rows["lists"]},
     ]
 
 
@@ -221,7 +242,7 @@ def test_every_path_has_a_rule() -> None:
 def test_every_path_of_a_row_is_ruled_as_one_and_finds_it_in_one_place() -> None:
     """Proves the guard Owned: no view looks for a user's rows by itself."""
     of_rows = {RULES[path] for path in routes() if "<" in path}
-    assert of_rows == {"object", "anybody", "staff"}
+    assert of_rows == {"object", "anybody", "staff", "secret"}
     for path in ruled("object"):
         assert "<int:pk>" in path
         view: Any = resolve(url_of(path, {})).func
@@ -257,7 +278,7 @@ def test_a_stranger_sees_nothing_of_others_in_what_is_not_theirs(
                 path
             )  # 503: no worker, no health
             assert_no_leak(answer)
-    for path in ("watches", "channels", "marks", "deliveries", "keys"):
+    for path in ("watches", "channels", "marks", "deliveries", "keys", "lists"):
         assert client.get(f"/api/{path}").json() == {"next": None, "results": []}
 
 
@@ -276,11 +297,11 @@ def test_whatever_a_stranger_sends_nothing_of_others_changes(
 
 
 def of_user(user: User) -> dict[str, list[Any]]:
-    return {
+    mine = {
         name: [row for row in found if row.get("user_id") == user.pk]
         for name, found in everything().items()
-        if any("user_id" in row for row in found)
     }
+    return {name: rows for name, rows in mine.items() if rows}
 
 
 def test_a_stranger_replays_nothing_of_others(
@@ -358,6 +379,6 @@ def test_the_stranger_of_these_tests_could_do_it_with_their_own(
         if path.count("/") == 2 and not path.startswith("api/deliveries")
     } == {
         f"api/{name}/<int:pk>": 200
-        for name in ("channels", "feeds", "imports", "keys", "marks", "watches")
+        for name in ("channels", "feeds", "imports", "keys", "lists", "marks", "watches")
     }
     assert Watch.objects.of(alice.pk).count() == Channel.objects.filter(user=alice).count() == 1
