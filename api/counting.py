@@ -24,13 +24,16 @@ PREFIX: Final = "stalkerr:rate:"
 _PATIENCE: Final = 0.5  # seconds: who asks a Redis that hangs must not hang with it
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-# KEYS: logs. ARGV: for each its count and its period. Returns for each how many it held before,
-# and when its oldest goes; all take one more, or none does.
-_TAKE: Final = """
+# KEYS: logs, and what is to be read along. ARGV: for each log its count and its period. Returns for
+# each how many it held before, and when its oldest goes; all take one more, or none does. Then
+# Redis's time in ms, and what was read.
+TAKE: Final = """
+local logs = #ARGV / 2
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local found, free = {}, true
-for i, log in ipairs(KEYS) do
+for i = 1, logs do
+  local log = KEYS[i]
   local most, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local oldest = redis.call('LINDEX', log, 0)
   while oldest and tonumber(oldest) <= now - period do
@@ -42,12 +45,13 @@ for i, log in ipairs(KEYS) do
   found[i] = {held, (tonumber(oldest or now)) + period - now}
 end
 if free then
-  for i, log in ipairs(KEYS) do
-    redis.call('RPUSH', log, string.format('%d', now))
-    redis.call('PEXPIRE', log, ARGV[2 * i])
+  for i = 1, logs do
+    redis.call('RPUSH', KEYS[i], string.format('%d', now))
+    redis.call('PEXPIRE', KEYS[i], ARGV[2 * i])
   end
 end
-return {free and 1 or 0, found}
+local along = KEYS[logs + 1]
+return {free and 1 or 0, found, now, along and redis.call('GET', along) or ''}
 """
 
 
@@ -93,18 +97,38 @@ class Count:
     reset: int  # seconds until one more is allowed than now; where refused, until one is
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A request that was counted before Django saw it: what was said then."""
+
+    rule: Rule
+    count: Count
+
+
+COUNTED: Final = "stalkerr.counted"  # of a request's ASGI scope: who asks can't write there
+
+
 def take(rules: Sequence[Rule]) -> Count:
     """Count one more against each of the rules, or against none where one has nothing left.
 
     Raises RedisError where nobody can count.
     """
-    arguments = [
+    script = _redis(settings.BUCKETS_URL).register_script(TAKE)
+    accepted, found, *_ = script(keys=[rule.key for rule in rules], args=arguments(rules))
+    return count_of(rules, accepted, found)
+
+
+def arguments(rules: Sequence[Rule]) -> list[int]:
+    """Of TAKE."""
+    return [
         number
         for rule in rules
         for number in (rule.rate.count, rule.rate.period // dt.timedelta(milliseconds=1))
     ]
-    script = _redis(settings.BUCKETS_URL).register_script(_TAKE)
-    accepted, found = script(keys=[rule.key for rule in rules], args=arguments)
+
+
+def count_of(rules: Sequence[Rule], accepted: int, found: Sequence[Sequence[int]]) -> Count:
+    """What TAKE returned, as the rule says it that is closest to its end."""
     counts = [
         Count(
             accepted=bool(accepted),

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError as FieldError
@@ -31,11 +31,12 @@ class KeysetPagination(BasePagination):
         self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any]:
         keyset: Sequence[str] = getattr(view, "keyset", ("id",))
-        size = _size(request)
-        rows = list(_behind(queryset.order_by(*keyset), keyset, request)[: size + 1])
+        asked = request.query_params
+        size = size_of(asked)
+        rows = list(behind(queryset.order_by(*keyset), keyset, asked)[: size + 1])
         self.following = None
         if len(rows) > size:
-            cursor = _cursor(rows[size - 1], keyset)
+            cursor = cursor_of(_values_of(rows[size - 1], keyset))
             self.following = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
         return rows[:size]
 
@@ -67,23 +68,31 @@ class KeysetPagination(BasePagination):
         ]
 
 
-def _size(request: Request) -> int:
-    text = request.query_params.get("page_size", str(SIZE))
+def size_of(asked: Mapping[str, str]) -> int:
+    """How many rows a query string asks for; ValidationError where it can't be meant."""
+    text = asked.get("page_size", str(SIZE))
     size = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
     if not 1 <= size <= SIZE_MAX:
         raise ValidationError({"page_size": [f"This is a number from 1 to {SIZE_MAX}."]})
     return size
 
 
-def _cursor(row: Model | Mapping[str, Any], keyset: Sequence[str]) -> str:
+def cursor_of(values: Iterable[Any]) -> str:
+    """Names the row whose keyset has these values."""
+    texts = json.dumps([str(value) for value in values])
+    return base64.urlsafe_b64encode(texts.encode()).decode().rstrip("=")
+
+
+def _values_of(row: Model | Mapping[str, Any], keyset: Sequence[str]) -> list[Any]:
     names = [name.lstrip("-") for name in keyset]
-    values = [str(row[name] if isinstance(row, Mapping) else getattr(row, name)) for name in names]
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    return [row[name] if isinstance(row, Mapping) else getattr(row, name) for name in names]
 
 
-def _behind(rows: QuerySet[Any], keyset: Sequence[str], request: Request) -> QuerySet[Any]:
-    """Those after the row that the request's cursor names."""
-    cursor = request.query_params.get("cursor")
+def behind(
+    rows: QuerySet[Any, Any], keyset: Sequence[str], asked: Mapping[str, str]
+) -> QuerySet[Any, Any]:
+    """Those after the row that the cursor names; ValidationError where it is none of ours."""
+    cursor = asked.get("cursor")
     if not cursor:
         return rows
     values = _values(cursor, rows, keyset)
