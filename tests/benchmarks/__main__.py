@@ -7,7 +7,7 @@ import sys
 
 from tests.database import scratch_database
 
-BENCHMARKS = ("fan_out", "match", "tell", "dead_endpoint", "ingest", "visit")
+BENCHMARKS = ("fan_out", "match", "tell", "dead_endpoint", "ingest", "visit", "api")
 
 
 def main() -> int:
