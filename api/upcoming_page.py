@@ -16,33 +16,36 @@ from api.rest.paging import behind, cursor_of, size_of
 
 KEYSET: Final = ("release_date", "id")
 
-# The names are those of the answer, in its order (UpcomingSerializer describes them).
-_SHOWN: Final = """
-    SELECT a.marketplace, a.asin, a.title, a.subtitle,
-        ARRAY(SELECT c.name FROM credits k JOIN contributors c ON c.id = k.contributor_id
-              WHERE k.audiobook_id = a.id AND k.role = 'author' ORDER BY k.position, k.id) AS authors,
-        ARRAY(SELECT c.name FROM credits k JOIN contributors c ON c.id = k.contributor_id
-              WHERE k.audiobook_id = a.id AND k.role = 'narrator'
-              ORDER BY k.position, k.id) AS narrators,
-        ARRAY(SELECT row_to_json(place) FROM (
-                SELECT s.title, s.asin, e.sequence
-                FROM series_entries e JOIN series s ON s.id = e.series_id
-                WHERE e.audiobook_id = a.id ORDER BY e.id) place) AS series,
-        a.release_date, a.language, a.publisher, a.runtime_minutes, a.format_type, a.cover_url,
-        a.url, a.summary,
-        to_char(a.first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-            AS first_seen_at
-    FROM audiobooks a WHERE a.id = page.id
-"""
 # Of the page and one row more, which says whether there is another: how many, the texts, the last.
+# The names are those of the answer, in its order (UpcomingSerializer describes them).
 _PAGE: Final = """
 WITH page AS MATERIALIZED (
     SELECT found.*, row_number() OVER (ORDER BY release_date, id) AS nth FROM ({found}) found
+), people AS MATERIALIZED (
+    SELECT k.audiobook_id AS id,
+        array_agg(c.name ORDER BY k.position, k.id) FILTER (WHERE k.role = 'author') AS authors,
+        array_agg(c.name ORDER BY k.position, k.id) FILTER (WHERE k.role = 'narrator') AS narrators
+    FROM page JOIN credits k ON k.audiobook_id = page.id JOIN contributors c ON c.id = k.contributor_id
+    GROUP BY 1
+), places AS MATERIALIZED (
+    SELECT e.audiobook_id AS id,
+        array_agg((SELECT row_to_json(place) FROM (SELECT s.title, s.asin, e.sequence) place)
+                  ORDER BY e.id) AS series
+    FROM page JOIN series_entries e ON e.audiobook_id = page.id JOIN series s ON s.id = e.series_id
+    GROUP BY 1
 )
 SELECT count(*), string_agg(row_to_json(shown)::text, ',' ORDER BY nth)
            FILTER (WHERE nth <= {size}),
        max(page.release_date) FILTER (WHERE nth = {size}), max(page.id) FILTER (WHERE nth = {size})
-FROM page CROSS JOIN LATERAL ({shown}) shown
+FROM page JOIN audiobooks a USING (id) LEFT JOIN people USING (id) LEFT JOIN places USING (id)
+CROSS JOIN LATERAL (
+    SELECT a.marketplace, a.asin, a.title, a.subtitle, coalesce(authors, '{{}}') AS authors,
+        coalesce(narrators, '{{}}') AS narrators, coalesce(series, '{{}}') AS series,
+        a.release_date, a.language, a.publisher, a.runtime_minutes, a.format_type, a.cover_url,
+        a.url, a.summary,
+        to_char(a.first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            AS first_seen_at
+) shown
 """
 
 
@@ -71,7 +74,7 @@ def page_of(rows: Rows, asked: QueryDict) -> Page:
         statement, parameters = found[: size + 1].query.sql_with_params()
     except EmptyResultSet:  # nothing can be what was asked for
         return Page(size, "SELECT 0, NULL, NULL, NULL")
-    text = _PAGE.format(found=statement, size=size, shown=_SHOWN)
+    text = _PAGE.format(found=statement, size=size)
     return Page(size, text, parameters)
 
 

@@ -28,9 +28,9 @@ class Moment:
         """The state of these stores and the day there; empty where it is not known."""
         return _stamp(self.said, codes, self._database_ms() // _MINUTE) if self.said else ""
 
-    def now(self) -> dt.datetime:
-        """By the database's clock."""
-        return _moment(self._database_ms())
+    def minute(self) -> dt.datetime:
+        """When it began, by the database's clock."""
+        return _moment(self._database_ms() // _MINUTE * _MINUTE)
 
     def _database_ms(self) -> int:
         return self.at + int(_parsed(self.said).get(SHIFT, "0"))

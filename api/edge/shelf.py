@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -23,54 +24,61 @@ class Shelf:
 
     def __init__(self) -> None:
         self.line = Line(settings.CACHE_URL)
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def find(self, question: Question, stamp: str, now: int, make: Make) -> Answer | None:
         """The answer, made by one process alone if there is none yet."""
         key = _key(question)
         try:
-            found = await self._get(key, stamp, now)
-            if found or not await self._may_make(key, stamp):
-                found = found or await self._awaited(key, stamp, now)
+            kept, is_mine = await asyncio.gather(
+                self.line.ask("GET", key),
+                self.line.ask("SET", _turn(key, stamp), 1, "NX", "PX", _MAKING),
+            )
+            found = _good(kept, stamp, now)
+            if found is None and not is_mine:
+                found = await self._awaited(key, stamp, now)
         except LineError:
             return await make()
-        return found or await self._make(key, stamp, make)
+        answer = found or await make()
+        if is_mine:
+            self._later(self._settle(key, stamp, None if found else answer))
+        return answer
 
     async def put(self, question: Question, answer: Answer) -> None:
         """Keep it; no harm where it can't be."""
         await self._put(_key(question), answer)
 
-    async def _get(self, key: str, stamp: str, now: int) -> Answer | None:
-        kept = await self.line.ask("GET", key)
-        answer = Answer.loaded(kept) if kept else None
-        return answer if answer and answer.is_good(stamp, now) else None
-
-    async def _may_make(self, key: str, stamp: str) -> bool:
-        return bool(await self.line.ask("SET", _turn(key, stamp), 1, "NX", "PX", _MAKING))
-
     async def _awaited(self, key: str, stamp: str, now: int) -> Answer | None:
         """What another process is making; None if it takes too long."""
         for _ in range(int(_MAKING / 1000 / _LOOK)):
             await asyncio.sleep(_LOOK)
-            found = await self._get(key, stamp, now)
-            if found or not await self.line.ask("EXISTS", _turn(key, stamp)):
-                return found or await self._get(key, stamp, now)
+            is_making = await self.line.ask("EXISTS", _turn(key, stamp))
+            found = _good(await self.line.ask("GET", key), stamp, now)
+            if found or not is_making:
+                return found
         return None
 
-    async def _make(self, key: str, stamp: str, make: Make) -> Answer | None:
-        answer = await make()
-        if answer is not None:
-            await self._put(key, answer)
-        try:
+    async def _settle(self, key: str, stamp: str, made: Answer | None) -> None:
+        """Keep what was made, then let others have their turn."""
+        if made is not None:
+            await self._put(key, made)
+        with suppress(LineError):  # the turn ends by itself
             await self.line.ask("DEL", _turn(key, stamp))
-        except LineError:
-            return answer  # the turn ends by itself
-        return answer
 
     async def _put(self, key: str, answer: Answer) -> None:
-        try:
+        with suppress(LineError):
             await self.line.ask("SET", key, answer.dumped(), "PX", KEEP)
-        except LineError:
-            return
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Nobody waits for it."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+
+def _good(kept: bytes | None, stamp: str, now: int) -> Answer | None:
+    answer = Answer.loaded(kept) if kept else None
+    return answer if answer and answer.is_good(stamp, now) else None
 
 
 def _key(question: Question) -> str:
