@@ -25,7 +25,16 @@ def served(
     """An ASGI application's address and process; its environment is ours and what is given."""
     port = _free_port()
     command = [sys.executable, "-m", "granian", "--interface", interface]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--no-ws", application]
+    command += [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--no-ws",
+        application,
+    ]
     process = subprocess.Popen(  # noqa: S603 (ours)
         command,
         cwd=ROOT,

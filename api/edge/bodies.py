@@ -1,6 +1,8 @@
 """What stands before Django: it takes all of a body to disk before it looks at its size."""
 
 from api.edge.protocol import Application, Message, Receive, Scope, Send
+
+
 def bounded(application: Application, limit: int) -> Application:
     """`application`, for which bodies end at `limit` bytes: a longer one is 413, its rest unread."""
 

@@ -11,7 +11,9 @@ class Flights(Generic[Result]):
     def __init__(self) -> None:
         self._under_way: dict[Hashable, asyncio.Task[Result]] = {}
 
-    async def join(self, name: Hashable, begin: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    async def join(
+        self, name: Hashable, begin: Callable[[], Coroutine[Any, Any, Result]]
+    ) -> Result:
         """What `begin` comes to, begun by whoever wants it first; who leaves stops nobody's."""
         task = self._under_way.get(name)
         if task is None:

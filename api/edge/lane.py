@@ -43,9 +43,8 @@ class Lane:
             await self._live(receive, send)
             return
         asked = read(scope) if self._open and scope["type"] == "http" else None
-        if asked is None or self._open is None:
-            await self._application(scope, receive, send)
-        elif not await self._open.answer(asked, scope, send):
+        is_answered = asked and self._open and await self._open.answer(asked, scope, send)
+        if not is_answered:
             await self._application(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:

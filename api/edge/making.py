@@ -17,8 +17,8 @@ from api.edge.answers import Answer
 from api.edge.counter import Moment
 from api.edge.protocol import Application, Headers, Message, Scope
 from api.edge.questions import Question
+from api.rest.upcoming_page import page_of, tag_of
 from api.upcoming import filter_rows
-from api.upcoming_page import page_of, tag_of
 from catalog.models import Audiobook
 
 Pool = AsyncConnectionPool[Any]
@@ -75,8 +75,7 @@ class Maker:
             return None
         async with self._pool.connection() as connection:
             cursor = await connection.execute(page.statement, page.parameters or None)
-            row = await cursor.fetchone()
-        assert row is not None, "it is an aggregate"
+            row: Any = await cursor.fetchone()
         return page.body(row, question.url)
 
     async def _captured(self, question: Question, scope: Scope) -> tuple[Headers, bytes | None]:
@@ -91,8 +90,9 @@ class Maker:
             return (), None
         if question.is_of_page:
             self._manners[question.origin] = tuple(
-                each for each in capture.headers if each[0] not in _OF_BODY
-                and not each[0].startswith(b"ratelimit-")
+                each
+                for each in capture.headers
+                if each[0] not in _OF_BODY and not each[0].startswith(b"ratelimit-")
             )
         return capture.headers, b"".join(capture.pieces)
 

@@ -10,8 +10,8 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
 from api.catalogue import Rows
+from api.rest.upcoming_page import page_of, tag_of
 from api.upcoming import UpcomingFilter
-from api.upcoming_page import page_of, tag_of
 from catalog.models import Audiobook, SeriesEntry
 from stalkerr import clock, sql
 
@@ -26,7 +26,7 @@ class PlaceSerializer(serializers.ModelSerializer[SeriesEntry]):
 
 
 class UpcomingSerializer(serializers.ModelSerializer[Audiobook]):
-    """For the description only: answers are made by the database (api/upcoming_page.py)."""
+    """For the description only: answers are made by the database (api/rest/upcoming_page.py)."""
 
     authors = serializers.ListField(child=serializers.CharField())
     narrators = serializers.ListField(child=serializers.CharField())
@@ -63,5 +63,9 @@ class UpcomingView(ListAPIView[Audiobook]):
         page = page_of(rows, request.query_params)
         (row,) = sql.rows(page.statement, page.parameters)
         body = page.body(row, request.build_absolute_uri())
-        response = HttpResponse(body, content_type="application/json", headers={"ETag": tag_of(body)})
-        return get_conditional_response(request._request, tag_of(body), response=response) or response
+        response = HttpResponse(
+            body, content_type="application/json", headers={"ETag": tag_of(body)}
+        )
+        return (
+            get_conditional_response(request._request, tag_of(body), response=response) or response
+        )

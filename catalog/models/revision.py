@@ -11,7 +11,9 @@ class StoreRevision(models.Model):
     marketplace = models.CharField(
         max_length=2, choices=marketplaces.CHOICES, db_collation="C", primary_key=True
     )
-    revision = models.BigIntegerField(help_text="Microseconds since 1970, so that it never repeats.")
+    revision = models.BigIntegerField(
+        help_text="Microseconds since 1970, so that it never repeats."
+    )
 
     class Meta:
         db_table = "store_revisions"
@@ -33,9 +35,7 @@ class StoreChange(models.Model):
     class Meta:
         db_table = "store_changes"
         constraints = [
-            models.UniqueConstraint(
-                fields=["marketplace", "transaction"], name="store_change_once"
-            )
+            models.UniqueConstraint(fields=["marketplace", "transaction"], name="store_change_once")
         ]
 
     def __str__(self) -> str:

@@ -40,14 +40,25 @@ def measure() -> dict[str, Any]:
     with ExitStack() as stack:
         rate = {"ANONYMOUS_RATE": "1000000000/d"}
         ours, our_process = stack.enter_context(served(**rate))
-        plain, plain_process = stack.enter_context(served("tests.benchmarks.plain:application", interface="asginl"))
+        plain, plain_process = stack.enter_context(
+            served("tests.benchmarks.plain:application", interface="asginl")
+        )
         page = ask(ours, request(ours, "/api/upcoming"))
         head, _, body = page.partition(b"\r\n\r\n")
         assert len(json.loads(body)["results"]) == 50
-        assert len(json.loads(ask(plain, request(plain, "/plain")).partition(b"\r\n\r\n")[2])["results"]) == 50
+        assert (
+            len(
+                json.loads(ask(plain, request(plain, "/plain")).partition(b"\r\n\r\n")[2])[
+                    "results"
+                ]
+            )
+            == 50
+        )
         kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "body"
         kept.write_bytes(body)
-        bare, _ = stack.enter_context(served("tests.benchmarks.bare:application", BARE_BODY=str(kept)))
+        bare, _ = stack.enter_context(
+            served("tests.benchmarks.bare:application", BARE_BODY=str(kept))
+        )
         figures = compare(ours, bare, tag_of(head))
         figures |= compare_uncached((ours, our_process), (plain, plain_process))
     return {"benchmark": "api", "bytes": len(body), **figures, **compare_feeds()}
@@ -95,15 +106,16 @@ def compare_uncached(ours: tuple[str, int], plain: tuple[str, int]) -> dict[str,
 
 def cpu_of(process: int) -> float:
     """Seconds that a server and its workers have worked so far."""
-    pids = [process, *(int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split())]
+    pids = [
+        process,
+        *(int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()),
+    ]
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split() for pid in pids]
     return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def compare_feeds() -> dict[str, Any]:
-    feed = feed_of(
-        ["The Long Tide"] * ENTRIES, path="/feeds/upcoming.rss", title="Stalkerr"
-    )
+    feed = feed_of(["The Long Tide"] * ENTRIES, path="/feeds/upcoming.rss", title="Stalkerr")
     ours, bare = [], []
     for _ in range(ROUNDS):
         bare.append(seconds(lambda: with_lxml(feed)))

@@ -18,7 +18,9 @@ def request(url: str, path: str, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def seconds_each(url: str, requests: Sequence[bytes], *, status: int = 200, at_once: int = 1) -> float:
+def seconds_each(
+    url: str, requests: Sequence[bytes], *, status: int = 200, at_once: int = 1
+) -> float:
     """Seconds a request takes, so many under way at a time; all must be answered with `status`."""
     begun = time.perf_counter()
     uvloop.run(_ask_all(url, iter(requests), status, at_once))

@@ -1,5 +1,7 @@
 """The upcoming titles as a plain view of REST framework has them: nested serializers, prefetched."""
 
+# ruff: noqa: E402 (models need Django set up)
+
 import os
 from typing import Any
 
