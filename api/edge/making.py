@@ -8,8 +8,9 @@ from typing import Any, Final
 import structlog
 from django.db import connection
 from django.http import QueryDict
-from psycopg import AsyncClientCursor, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncClientCursor
+from psycopg import Error as DatabaseError
+from psycopg_pool import AsyncConnectionPool
 from rest_framework.exceptions import ValidationError
 
 from api.catalogue import Rows
@@ -55,7 +56,7 @@ class Maker:
         if question.is_of_page and question.origin in self._manners:
             try:
                 body = await self._page(question, moment)
-            except (OperationalError, PoolTimeout) as error:
+            except DatabaseError as error:
                 _log.warning("edge_page_left_to_django", error=type(error).__name__)
                 return None
             headers = self._manners[question.origin]

@@ -30,6 +30,9 @@ _ALL: Final = tuple(MARKETPLACES)
 _UNUSUAL: Final = frozenset(
     {b"authorization", b"origin", b"range", b"content-length", b"transfer-encoding"}
 )
+# Of these, what they hold is remembered: for a while, and only if it is short.
+_REMEMBERED: Final = (b"x-forwarded-for", b"host", b"accept-encoding")
+_HEADER_MAX: Final = 256  # bytes
 _ACCEPTED: Final = frozenset({b"*/*", b"application/json"})
 
 Headers = dict[bytes, bytes]
@@ -68,7 +71,7 @@ class Asked:
 def read(scope: Scope) -> Asked | None:
     """What a request asks, or None where Django is to answer it."""
     path = scope["path"]
-    if (path != UPCOMING and not path.startswith("/feeds/")) or not scope.get("client"):
+    if (path != UPCOMING and not _FEED.fullmatch(path)) or not scope.get("client"):
         return None
     headers = dict(scope["headers"])
     if not _is_plain(scope, headers) or (path == UPCOMING and not _takes_json(headers)):
@@ -88,6 +91,8 @@ def _is_plain(scope: Scope, headers: Headers) -> bool:
     if scope["method"] not in ("GET", "HEAD") or len(headers) != len(scope["headers"]):
         return False  # of a header that came twice, it is Django that knows which counts
     if not _UNUSUAL.isdisjoint(headers) or len(scope["query_string"]) > QUERY_MAX:
+        return False
+    if any(len(headers.get(name, b"")) > _HEADER_MAX for name in _REMEMBERED):
         return False
     return settings.SESSION_COOKIE_NAME.encode() not in headers.get(b"cookie", b"")
 
@@ -137,8 +142,5 @@ def _question(path: str, query_string: bytes, origin: str) -> Question | None:
         # As the pagination spells the link to the next page, whatever the order they came in.
         query = urlencode(sorted(asked.lists()), doseq=True)
         return Question("upcoming", path, query, origin, codes)
-    kind = _FEED.fullmatch(path)
-    if kind is None:
-        return None
-    of_stores = codes if kind[1] == "upcoming" else _ALL
+    of_stores = codes if path.startswith("/feeds/upcoming.") else _ALL
     return Question("feeds", path, query_string.decode("latin-1"), origin, of_stores)
