@@ -391,10 +391,13 @@ def test_without_the_cache_each_process_keeps_its_own(now: dt.datetime, settings
         answers = [titles(edge.get(UPCOMING)) for _ in range(4)]
         assert answers == [["Of Sand"]] * 4
         assert edge.asked_of_django == [UPCOMING]
+        before = edge.open._figures.answers["miss"]
+        assert len({reply.body for reply in edge.get_all([f"{UPCOMING}?q=sand"] * 25)}) == 1
+        assert edge.open._figures.answers["miss"] == before + 1  # proves the guard flights
 
 
 def test_of_fifty_at_once_one_is_made(edge: Edge) -> None:
-    """Proves the guards flights (in one process) and turn (among several)."""
+    """Proves the guard turn: of two processes, one makes what is missing."""
     edge.get(UPCOMING)
     paths = [f"{UPCOMING}?q=sand"] * 25
     with Edge() as other:
