@@ -42,6 +42,7 @@ MORE_COLUMNS: Final = (
 
 Rows = AudiobookQuerySet
 Record = dict[str, Any]
+_forms: dict[type[FilterSet], type[forms.Form]] = {}
 
 
 @extend_schema_field({"type": "integer", "minimum": 1, "maximum": ID_MAX})
@@ -70,6 +71,13 @@ class CatalogueFilter(FilterSet):
 
     def of_words(self, rows: Rows, _name: str, text: str) -> Rows:
         return rows.search(text)
+
+    def get_form_class(self) -> type[forms.Form]:
+        """The same for all requests: to make it anew takes longer than all the rest."""
+        kind = type(self)
+        if kind not in _forms:
+            _forms[kind] = super().get_form_class()
+        return _forms[kind]
 
 
 class AudiobookForm(forms.Form):

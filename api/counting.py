@@ -24,14 +24,16 @@ PREFIX: Final = "stalkerr:rate:"
 _PATIENCE: Final = 0.5  # seconds: who asks a Redis that hangs must not hang with it
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-# KEYS: logs. ARGV: for each its count, its period and how many it is to take. Returns for each how
-# many it held before, and when the last goes that stands in the way of the next; all take theirs, or
-# none does.
-_TAKE: Final = """
+# KEYS: logs, and what is to be read along. ARGV: for each log its count, its period and how many it is
+# to take. Returns for each how many it held before, and when the last goes that stands in the way of
+# the next; all take theirs, or none does. Then Redis's time in ms, and what was read.
+TAKE: Final = """
+local logs = #ARGV / 3
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local found, free = {}, true
-for i, log in ipairs(KEYS) do
+for i = 1, logs do
+  local log = KEYS[i]
   local most, period = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1])
   local wanted = tonumber(ARGV[3 * i])
   local oldest = redis.call('LINDEX', log, 0)
@@ -46,12 +48,13 @@ for i, log in ipairs(KEYS) do
   found[i] = {held, (tonumber(oldest or now)) + period - now}
 end
 if free then
-  for i, log in ipairs(KEYS) do
-    for _ = 1, tonumber(ARGV[3 * i]) do redis.call('RPUSH', log, string.format('%d', now)) end
-    redis.call('PEXPIRE', log, ARGV[3 * i - 1])
+  for i = 1, logs do
+    for _ = 1, tonumber(ARGV[3 * i]) do redis.call('RPUSH', KEYS[i], string.format('%d', now)) end
+    redis.call('PEXPIRE', KEYS[i], ARGV[3 * i - 1])
   end
 end
-return {free and 1 or 0, found}
+local along = KEYS[logs + 1]
+return {free and 1 or 0, found, now, along and redis.call('GET', along) or ''}
 """
 
 
@@ -98,14 +101,34 @@ class Count:
     reset: int  # seconds until one more is allowed than now; where refused, until one is
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A request that was counted before Django saw it: what was said then."""
+
+    rule: Rule
+    count: Count
+
+
+COUNTED: Final = "stalkerr.counted"  # of a request's ASGI scope: who asks can't write there
+
+
 def take(rules: Sequence[Rule]) -> Count:
     """Count each rule's cost against it, or none against any where one has not that much left.
 
     Raises RedisError where nobody can count.
     """
-    arguments = [number for rule in rules for number in (*_numbers(rule.rate), rule.cost)]
-    script = _redis(settings.BUCKETS_URL).register_script(_TAKE)
-    accepted, found = script(keys=[rule.key for rule in rules], args=arguments)
+    script = _redis(settings.BUCKETS_URL).register_script(TAKE)
+    accepted, found, *_ = script(keys=[rule.key for rule in rules], args=arguments(rules))
+    return count_of(rules, accepted, found)
+
+
+def arguments(rules: Sequence[Rule]) -> list[int]:
+    """Of TAKE."""
+    return [number for rule in rules for number in (*_numbers(rule.rate), rule.cost)]
+
+
+def count_of(rules: Sequence[Rule], accepted: int, found: Sequence[Sequence[int]]) -> Count:
+    """What TAKE returned, as the rule says it that is closest to its end."""
     counts = [
         Count(
             accepted=bool(accepted),

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from api.edge import figures
 from notifications.backlog import backlog
 from stalkerr import clock, sql
 
@@ -50,6 +51,7 @@ class DatabaseCollector(Collector):
         visits = self._visits()
         yield gauge("visits_last_day", "Visits to stores.", ("marketplace", "outcome"), visits)
         yield from self._state()
+        yield from edge_figures()
 
     def _visits(self) -> list[tuple[tuple[str, ...], float]]:
         rows = sql.rows(
@@ -76,6 +78,14 @@ class DatabaseCollector(Collector):
             ("oldest_due_age_seconds", "How long the oldest of that waits.", max(0.0, age)),
         ):
             yield gauge(name, words, (), [((), value)])
+
+
+def edge_figures() -> Iterator[Metric]:
+    """What the web's edge lanes did, and the connections they have; nothing while Redis is away."""
+    answers, connections = figures.read()
+    yield counter("stalkerr_edge_answers", "Reads by strangers.", "outcome", answers.items())
+    states = [((state,), number) for state, number in connections.items()]
+    yield gauge("edge_pool", "Connections of the edge lanes.", ("state",), states)
 
 
 def scraped() -> list[Sample]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from redis.exceptions import RedisError
@@ -16,10 +17,10 @@ from rest_framework.exceptions import APIException, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from api.counting import Count, Rate, Rule, take
+from api.counting import COUNTED, Count, Counted, Rate, Rule, take
 from api.forwarded import network_of
 
-ANONYMOUS: Final = "100/h"  # reads without a sign-in, per address (IPv6: per /64)
+ANONYMOUS: Final = settings.ANONYMOUS_RATE  # reads without a sign-in, per address (IPv6: per /64)
 CATALOGUE: Final = "600/h"  # the same, of what exists: one who types asks once a word
 SIGNED_IN: Final = "5000/h"  # requests of a user, however many tokens and keys they have
 BY_KEY: Final = "3000/h"  # of these with one API key: no program uses up what its user has
@@ -89,7 +90,7 @@ def limit_all(
 ) -> None:
     """As `limit`, against several at once: what one of them refuses counts against none."""
     try:
-        count = take(rules)
+        count = _counted(request, rules) or take(rules)
     except RedisError as error:
         groups = [rule.group for rule in rules]
         _log.warning("rate_not_counted", groups=groups, error=type(error).__name__)
@@ -99,6 +100,13 @@ def limit_all(
     _remember(request, count)
     if not count.accepted:
         raise TooManyError(wait=count.reset)
+
+
+def _counted(request: HttpRequest | Request, rules: Sequence[Rule]) -> Count | None:
+    """What the edge lane has counted already, against the very same rule."""
+    plain = request._request if isinstance(request, Request) else request
+    counted: Counted | None = getattr(plain, "scope", {}).get(COUNTED)
+    return counted.count if counted and [counted.rule] == list(rules) else None
 
 
 def _remember(request: HttpRequest | Request, count: Count) -> None:

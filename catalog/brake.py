@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from catalog import revisions
 from catalog.models import ReleaseEvent
 from stalkerr import sql
 
@@ -57,6 +58,8 @@ def let_go(*, held_by: int, most: int, is_first_pass: bool, now: dt.datetime) ->
         {"held_by": held_by, "most": most, "is_first_pass": is_first_pass, "now": now},
     )
     told = tuple(sorted(event_id for event_id, braked in rows if not braked))
+    if told:
+        revisions.announce()
     return LetGo(told, len(rows) - len(told))
 
 
@@ -68,14 +71,13 @@ def holders() -> list[int]:
 
 def tell_braked(*, event_ids: Iterable[int]) -> int:
     """A person says: this is true. It is told from here on; returns how many."""
-    return (
-        ReleaseEvent.objects.braked()
-        .filter(id__in=list(event_ids))
-        .update(held_by=None, braked_at=None)
-    )
+    told = ReleaseEvent.objects.braked().filter(id__in=list(event_ids))
+    revisions.announce()
+    return told.update(held_by=None, braked_at=None)
 
 
 def drop_braked(*, event_ids: Iterable[int], now: dt.datetime) -> int:
     """A person says: nobody needs to hear this. It counts as told; returns how many."""
     dropped = ReleaseEvent.objects.braked().filter(id__in=list(event_ids))
+    revisions.announce()
     return dropped.update(held_by=None, braked_at=None, fanned_out_at=now)

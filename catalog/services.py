@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from catalog import births, links, records
+from catalog import births, links, records, revisions
 from catalog.changes import Change, Known, compare
 from catalog.classify import classify
 from catalog.listing import Listing
@@ -55,6 +55,8 @@ def record_listings(
             links.link_series(changes)
         event_ids = records.insert_events(changes, now, held_by=held_by)
         records.touch([row.id for row in fresh], fetched_at)
+        if changes:
+            revisions.announce()
     return Recorded(len(new), len(changes) - len(new), tuple(event_ids))
 
 
@@ -164,6 +166,8 @@ def record_absent(
                 "held_by": held_by,
             },
         )
+        if found:
+            revisions.announce()
     return [event_id for (event_id,) in found]
 
 
@@ -204,6 +208,8 @@ def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
             """,
             {"marketplace": marketplace, "day": day, "now": now},
         )
+        if found:
+            revisions.announce()
     return [event_id for event_id, is_told in found if is_told]
 
 

@@ -26,7 +26,7 @@ WITH watches AS (
     CROSS JOIN LATERAL (
         SELECT a.work_id, a.language, a.traits, a.match_keys AS keys, a.folded,
                %(languages)s::jsonb ->> a.marketplace AS own_language) n
-    WHERE a.withdrawn_at IS NULL AND {" AND ".join(f"({CONDITIONS[name]})" for name in _ASKED)}
+    WHERE a.withdrawn_at IS NULL AND a.hidden_at IS NULL AND {" AND ".join(f"({CONDITIONS[name]})" for name in _ASKED)}
       AND NOT EXISTS (SELECT FROM release_events e
                       WHERE e.audiobook_id = a.id AND e.braked_at IS NOT NULL)
     LIMIT %(most)s

@@ -2,11 +2,15 @@
 
 import os
 
+import django
 from django.conf import settings
-from django.core.asgi import get_asgi_application
-
-from api.edge import bounded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
+django.setup()  # before the lane, which knows models
 
-application = bounded(get_asgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+from api.edge.bodies import bounded  # noqa: E402
+from api.edge.lane import Lane  # noqa: E402
+
+application = Lane(bounded(get_asgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE))

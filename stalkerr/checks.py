@@ -27,7 +27,7 @@ def check_connections(*, databases: Sequence[str] | None = None, **_: Any) -> li
         Error(
             f"The processes of this machine may open {needed} connections, PostgreSQL allows "
             f"{allowed}.",
-            hint="Lower WEB_WORKERS, WEB_POOL, TELL_WORKERS or SCRAPE_WORKERS, or raise "
+            hint="Lower WEB_WORKERS, WEB_POOL, EDGE_POOL_MAX, TELL_WORKERS or SCRAPE_WORKERS, or raise "
             "max_connections.",
             id="stalkerr.E001",
         )
@@ -36,7 +36,8 @@ def check_connections(*, databases: Sequence[str] | None = None, **_: Any) -> li
 
 def connections_needed() -> int:
     """At most, by the Procfile: the web's pools, and two pools of two for each worker process."""
-    web = env.int("WEB_WORKERS", default=1) * (env.int("WEB_POOL", default=10) + 2)
+    of_one = env.int("WEB_POOL", default=10) + settings.EDGE_POOL_MAX + 2
+    web = env.int("WEB_WORKERS", default=1) * of_one
     children = env.int("TELL_WORKERS", default=2) + env.int("SCRAPE_WORKERS", default=2)
     return int(web + 4 * children)
 

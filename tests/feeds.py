@@ -47,7 +47,6 @@ def invented(text: str, number: int = 1) -> Entry:
         "language": rest,
         "release_date": dt.date(2027, 3, 1),
         "first_seen_at": now,
-        "fetched_at": now,
         "withdrawn_at": now if number % 7 == 0 else None,
         "people": [{"role": role, "name": rest} for role in ("author", "narrator")],
         "in_series": [{"title": rest, "sequence": rest}],

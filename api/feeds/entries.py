@@ -31,7 +31,7 @@ from notifications.messages import (
 _MOVES: Final = ("date_moved", "withdrawn", "restored")
 _COLUMNS: Final = (
     *("marketplace", "asin", "title", "summary", "cover_url", "release_date", "language"),
-    *("first_seen_at", "fetched_at", "withdrawn_at"),
+    *("first_seen_at", "withdrawn_at"),
 )
 
 
@@ -49,7 +49,6 @@ class Entry:
     cover: str
     announced_at: dt.datetime
     updated_at: dt.datetime  # its last piece of news
-    fetched_at: dt.datetime  # its facts; a picture or a narrator may come without news
     release_date: dt.date | None  # on the store's calendar
     language: str  # English word
     moves: int  # how often it was put off, taken back or restored
@@ -167,7 +166,6 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
         cover=web_url(row["cover_url"]),
         announced_at=announced_at,
         updated_at=max(announced_at, _moment(news.get("updated")) or announced_at),
-        fetched_at=row["fetched_at"],
         release_date=row["release_date"],
         language=one_line(row["language"], NAME_MAX),
         moves=news.get("moves", 0),

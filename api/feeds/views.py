@@ -1,6 +1,5 @@
 """/feeds/…: each feed as RSS, Atom, JSON Feed or iCalendar; who has the latest is told so."""
 
-import datetime as dt
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
-from django.utils.http import http_date, quote_etag
+from django.utils.http import quote_etag
 from django.views.decorators.http import require_safe
 
 from api.feeds.calendar import calendar
@@ -18,7 +17,6 @@ from api.feeds.entries import Feed
 from api.feeds.json_feed import JSON_TYPE, json_feed
 from api.feeds.xml import ATOM_TYPE, RSS_TYPE, atom, rss
 from api.throttling import ANONYMOUS, limited
-from catalog.marketplaces import MARKETPLACES
 from stalkerr import clock
 
 ICS_TYPE: Final = "text/calendar; charset=utf-8"
@@ -61,7 +59,7 @@ def upcoming(request: HttpRequest, extension: str) -> HttpResponseBase:
         scope = of_upcoming(request, now)
     except BadQuestionError as error:
         return HttpResponse(str(error), status=400, content_type=TEXT)
-    return _public(request, scope, extension, now)
+    return _public(request, scope, extension)
 
 
 @require_safe
@@ -69,7 +67,7 @@ def upcoming(request: HttpRequest, extension: str) -> HttpResponseBase:
 def author(request: HttpRequest, pk: int, extension: str) -> HttpResponseBase:
     """An author's titles to come, and those out lately."""
     now = clock.now()
-    return _public(request, of_author(request, pk, now), extension, now)
+    return _public(request, of_author(request, pk, now), extension)
 
 
 @require_safe
@@ -77,45 +75,28 @@ def author(request: HttpRequest, pk: int, extension: str) -> HttpResponseBase:
 def series(request: HttpRequest, pk: int, extension: str) -> HttpResponseBase:
     """A series' titles to come, and those out lately."""
     now = clock.now()
-    return _public(request, of_series(request, pk, now), extension, now)
+    return _public(request, of_series(request, pk, now), extension)
 
 
-def _public(
-    request: HttpRequest, scope: Scope, extension: str, now: dt.datetime
-) -> HttpResponseBase:
+def _public(request: HttpRequest, scope: Scope, extension: str) -> HttpResponseBase:
     feed = scope.filled(as_calendar=extension == "ics")
-    second = int(_changed_at(feed, now).timestamp())
     links = [f'<{settings.PUBLIC_URL}{feed.path}>; rel="self"']
     if feed.hub:
         links.append(f'<{feed.hub}>; rel="hub"')
-    headers = {**_PUBLIC, "Last-Modified": http_date(second), "Link": ", ".join(links)}
-    return answer(request, feed, extension, headers, second)
+    return answer(request, feed, extension, {**_PUBLIC, "Link": ", ".join(links)})
 
 
 def answer(
-    request: HttpRequest,
-    feed: Feed,
-    extension: str,
-    headers: dict[str, str],
-    changed_at: int | None = None,
+    request: HttpRequest, feed: Feed, extension: str, headers: dict[str, str]
 ) -> HttpResponseBase:
-    """The feed as that; 304 for those who have it already, by tag or by second of the last change."""
+    """The feed as that; 304 for those who have it already, by tag.
+
+    It has no date: what leaves a feed, such as a title withdrawn, leaves no later date behind in it,
+    and who asks by date would not hear of it.
+    """
     written = FORMATS[extension]
     body = written.write(feed)
     etag = quote_etag(hashlib.blake2b(body, digest_size=16).hexdigest())
     response = HttpResponse(body, content_type=written.content_type, headers=headers)
     response["ETag"] = etag
-    return get_conditional_response(request, etag, changed_at, response) or response
-
-
-def _changed_at(feed: Feed, now: dt.datetime) -> dt.datetime:
-    """When what the feed says last changed, as far as the titles still in it know.
-
-    One leaves when its day begins at its store: hence the last midnight anywhere. Who wants it to
-    the letter sends the tag.
-    """
-    midnights = [
-        now.astimezone(each.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        for each in MARKETPLACES.values()
-    ]
-    return max(*(max(entry.fetched_at, entry.updated_at) for entry in feed.entries), *midnights)
+    return get_conditional_response(request, etag, None, response) or response

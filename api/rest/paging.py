@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError as FieldError
@@ -31,8 +31,9 @@ class KeysetPagination(BasePagination):
         self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any]:
         keyset: Sequence[str] = getattr(view, "keyset", ("id",))
-        cursor = request.query_params.get("cursor", "")
-        rows, following = page_of(queryset, keyset, cursor, _size(request))
+        asked = request.query_params
+        cursor = asked.get("cursor", "")
+        rows, following = page_of(queryset, keyset, cursor, size_of(asked))
         self.following = following and replace_query_param(
             request.build_absolute_uri(), "cursor", following
         )
@@ -70,28 +71,34 @@ def page_of(
     rows: Any, keyset: Sequence[str], cursor: str, size: int
 ) -> tuple[list[Any], str | None]:
     """At most `size` rows behind the cursor's, and the cursor of the page after them, if any."""
-    ordered = _behind(rows.order_by(*keyset), keyset, cursor)
+    ordered = behind(rows.order_by(*keyset), keyset, cursor)
     found = list(ordered[: size + 1])
-    following = _cursor(found[size - 1], keyset) if len(found) > size else None
-    return found[:size], following
+    is_cut = len(found) > size
+    return found[:size], cursor_of(_values_of(found[size - 1], keyset)) if is_cut else None
 
 
-def _size(request: Request) -> int:
-    text = request.query_params.get("page_size", str(SIZE))
+def size_of(asked: Mapping[str, str]) -> int:
+    """How many rows a query string asks for; ValidationError where it can't be meant."""
+    text = asked.get("page_size", str(SIZE))
     size = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
     if not 1 <= size <= SIZE_MAX:
         raise ValidationError({"page_size": [f"This is a number from 1 to {SIZE_MAX}."]})
     return size
 
 
-def _cursor(row: Model | Mapping[str, Any], keyset: Sequence[str]) -> str:
+def cursor_of(values: Iterable[Any]) -> str:
+    """Names the row whose keyset has these values."""
+    texts = json.dumps([str(value) for value in values])
+    return base64.urlsafe_b64encode(texts.encode()).decode().rstrip("=")
+
+
+def _values_of(row: Model | Mapping[str, Any], keyset: Sequence[str]) -> list[Any]:
     names = [name.lstrip("-") for name in keyset]
-    values = [str(row[name] if isinstance(row, Mapping) else getattr(row, name)) for name in names]
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    return [row[name] if isinstance(row, Mapping) else getattr(row, name) for name in names]
 
 
-def _behind(rows: QuerySet[Any], keyset: Sequence[str], cursor: str) -> QuerySet[Any]:
-    """Those after the row that the cursor names."""
+def behind(rows: QuerySet[Any, Any], keyset: Sequence[str], cursor: str) -> QuerySet[Any, Any]:
+    """Those after the row that the cursor names; ValidationError where it is none of ours."""
     if not cursor:
         return rows
     values = _values(cursor, rows, keyset)

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from django.http import HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
 
-from api.catalogue import Record, Rows, records, shown
+from api.catalogue import Rows
+from api.rest.upcoming_page import page_of, tag_of
 from api.upcoming import UpcomingFilter
 from catalog.models import Audiobook, SeriesEntry
-from stalkerr import clock
+from stalkerr import clock, sql
 
 
 class PlaceSerializer(serializers.ModelSerializer[SeriesEntry]):
@@ -24,7 +26,7 @@ class PlaceSerializer(serializers.ModelSerializer[SeriesEntry]):
 
 
 class UpcomingSerializer(serializers.ModelSerializer[Audiobook]):
-    """For the description only: answers are made by the database (api/catalogue.py)."""
+    """For the description only: answers are made by the database (api/rest/upcoming_page.py)."""
 
     authors = serializers.ListField(child=serializers.CharField())
     narrators = serializers.ListField(child=serializers.CharField())
@@ -52,20 +54,18 @@ class UpcomingView(ListAPIView[Audiobook]):
     queryset = Audiobook.objects.none()  # says of what; which, is asked anew each time
     serializer_class = UpcomingSerializer
     filterset_class = UpcomingFilter
-    keyset = ("release_date", "id")
 
     def get_queryset(self) -> Rows:
         return Audiobook.objects.upcoming(clock.now())
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         rows: Any = self.filter_queryset(self.get_queryset())
-        page: Any = self.paginate_queryset(records(rows))
-        return self.get_paginated_response([_shown(record) for record in page])
-
-
-def _shown(record: Record) -> Record:
-    whole = shown(record)
-    places = [
-        {name: place[name] for name in PlaceSerializer.Meta.fields} for place in whole["series"]
-    ]
-    return {name: whole[name] for name in UpcomingSerializer.Meta.fields} | {"series": places}
+        page = page_of(rows, request.query_params)
+        (row,) = sql.rows(page.statement, page.parameters)
+        body = page.body(row, request.build_absolute_uri())
+        response = HttpResponse(
+            body, content_type="application/json", headers={"ETag": tag_of(body)}
+        )
+        return (
+            get_conditional_response(request._request, tag_of(body), response=response) or response
+        )

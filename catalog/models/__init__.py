@@ -2,6 +2,7 @@ from catalog.models.audiobook import Audiobook, AudiobookCheck, Work
 from catalog.models.event import ReleaseEvent
 from catalog.models.imported import Import, ImportItem
 from catalog.models.people import Contributor, Credit
+from catalog.models.revision import StoreChange, StoreRevision
 from catalog.models.series import Series, SeriesEntry, SeriesGroup
 from catalog.models.watch import Mark, Watch, WatchKey, WatchQuery
 from catalog.models.watch_list import WatchList, WatchListEntry
@@ -18,6 +19,8 @@ __all__ = [
     "Series",
     "SeriesEntry",
     "SeriesGroup",
+    "StoreChange",
+    "StoreRevision",
     "Watch",
     "WatchKey",
     "WatchList",

@@ -121,6 +121,8 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
     }
 }
+# Connections of the web's edge lane (api/edge), beside those of Django.
+EDGE_POOL_MAX = env.int("EDGE_POOL_MAX", default=10)
 # The proxies in front of us (CIDRs): what they say of who asks, and how, is believed.
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 
@@ -133,6 +135,7 @@ METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
 WEBSUB_HUB: str = env.str("WEBSUB_HUB", default="")  # told of by public feeds
+ANONYMOUS_RATE: str = env.str("ANONYMOUS_RATE", default="100/h")  # what reads without a sign-in
 # Pages of these origins may ask the API, with cookies too (api/headers.py: may_ask); no others.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"

@@ -7,7 +7,10 @@ import sys
 
 from tests.database import scratch_database
 
-BENCHMARKS = ("fan_out", "match", "tell", "dead_endpoint", "ingest", "visit", "graphql_abuse")
+BENCHMARKS = (
+    *("fan_out", "match", "tell", "dead_endpoint", "ingest", "visit"),
+    *("api", "graphql_abuse"),
+)
 
 
 def main() -> int:

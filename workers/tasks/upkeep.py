@@ -6,6 +6,7 @@ from celery import shared_task
 
 from accounts.answers import forget_answers
 from accounts.refreshing import forget_expired
+from catalog import revisions
 from stalkerr import clock
 from workers import schedule
 from workers.hints import hint
@@ -18,11 +19,12 @@ KEEP_EXPIRED = dt.timedelta(days=1)  # longer than an access token lives
 
 @shared_task(name="workers.tick")
 def tick() -> None:
-    """Write the slots that are due, and hint at what is unfinished."""
+    """Write the slots that are due, hint at what is unfinished, say again how new all is."""
     now = clock.now()
     slots.open_slots(slots=schedule.due_slots(now))
     for name, slot in slots.take_unpublished(now=now):
         hint(name, schedule.find(name).queue, slot=slot.isoformat())
+    revisions.publish()
 
 
 @job("workers.prune")

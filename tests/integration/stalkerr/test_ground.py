@@ -135,6 +135,13 @@ def test_pools_that_do_not_fit_the_server_are_refused(monkeypatch: pytest.Monkey
     assert error.id == "stalkerr.E001"
 
 
+@pytest.mark.django_db
+def test_the_pool_of_the_edge_lane_counts_too(settings: Settings) -> None:
+    settings.EDGE_POOL_MAX = 10_000
+    (error,) = checks.check_connections(databases=["default"])
+    assert error.id == "stalkerr.E001"
+
+
 @pytest.mark.parametrize("name", ["JWT_KEY", "FLOWER_PASSWORD"])
 def test_a_secret_that_can_be_guessed_is_refused(settings: Settings, name: str) -> None:
     assert checks.check_secrets() == []

@@ -1,13 +1,6 @@
 """What stands before Django: it takes all of a body to disk before it looks at its size."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-
-Scope = dict[str, Any]
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from api.edge.protocol import Application, Message, Receive, Scope, Send
 
 
 def bounded(application: Application, limit: int) -> Application:

@@ -1,0 +1,31 @@
+"""Answers of this process, those that were asked for last."""
+
+from collections import OrderedDict
+from typing import Final
+
+from api.edge.answers import Answer
+from api.edge.questions import Question
+
+BYTES: Final = 32_000_000  # in all
+
+
+class Memory:
+    def __init__(self, size: int = BYTES) -> None:
+        self._size = size
+        self._kept: OrderedDict[Question, Answer] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, question: Question) -> Answer | None:
+        answer = self._kept.get(question)
+        if answer is not None:
+            self._kept.move_to_end(question)
+        return answer
+
+    def put(self, question: Question, answer: Answer) -> None:
+        """Keep it instead of what was kept; those not asked for longest make room."""
+        before = self._kept.pop(question, None)
+        self._bytes += answer.size - (before.size if before else 0)
+        self._kept[question] = answer
+        while self._bytes > self._size:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
