@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from catalog import records
+from catalog import records, revisions
 from catalog.changes import Change
 from catalog.corrections import Corrections, corrected
 from catalog.listing import Listing
@@ -43,6 +43,7 @@ def correct_audiobook(
         # Said now: an answer from before can't undo it, and feeds have changed since.
         records.update_facts({row: change}, {place: fingerprint}, {}, now, now)
         Audiobook.objects.filter(id=row.id).update(corrections={**kept, **facts})
+        revisions.announce()
     return {
         name: (getattr(known.facts, name), getattr(new, name))
         for name in facts

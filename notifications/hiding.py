@@ -11,7 +11,7 @@ from collections.abc import Collection
 from django.db import transaction
 from django.db.models import QuerySet
 
-from catalog import editions
+from catalog import editions, revisions
 from catalog.births import lock_works
 from catalog.models import Audiobook, ReleaseEvent, Work
 from notifications.services import PROMISES
@@ -54,6 +54,7 @@ def show_work(*, work: Work) -> None:
 def _hold_still() -> None:
     lock(PROMISES)
     lock_works()
+    revisions.announce()
 
 
 def _hide(rows: QuerySet[Audiobook], now: dt.datetime) -> None:

@@ -55,7 +55,8 @@ class Edge:
 
     def get(self, path: str, *, method: str = "GET", peer: str = PEER, **headers: str) -> Reply:
         """What it answers; `accept_encoding` is the header Accept-Encoding."""
-        return self._wait(self._ask(path, method, peer, headers))
+        reply: Reply = self._wait(self._ask(path, method, peer, headers))
+        return reply
 
     def get_all(self, paths: Sequence[str], **headers: str) -> list[Reply]:
         """The same for all of them at once."""
@@ -63,7 +64,8 @@ class Edge:
         async def ask_all() -> list[Reply]:
             return await asyncio.gather(*(self._ask(path, "GET", PEER, headers) for path in paths))
 
-        return self._wait(ask_all())
+        replies: list[Reply] = self._wait(ask_all())
+        return replies
 
     @property
     def open(self) -> Any:

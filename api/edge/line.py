@@ -76,7 +76,7 @@ class Line:
 
 async def _connected(url: str) -> "_Connection":
     """A connection that has signed in; raises OSError, TimeoutError or LineError."""
-    where = parse_url(url)
+    where = parse_url(url)  # type: ignore[no-untyped-call]
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(PATIENCE):
         if "path" in where:
@@ -135,7 +135,7 @@ class _Connection(asyncio.Protocol):
             raise LineError("the connection was lost")
         waiting = self._loop.create_future()
         self._waiting.append(waiting)
-        self._transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]
+        self._transport.write(hiredis.pack_command(words))
         if self._watch is None:
             self._watch = self._loop.call_later(PATIENCE, self._look, self._answered)
         return waiting

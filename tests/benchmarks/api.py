@@ -38,8 +38,7 @@ def measure() -> dict[str, Any]:
     """Ratios: of rates (`cached`, `not_modified`), of CPU an answer (`uncached`), of feeds."""
     fill()
     with ExitStack() as stack:
-        rate = {"ANONYMOUS_RATE": "1000000000/d"}
-        ours, our_process = stack.enter_context(served(**rate))
+        ours, our_process = stack.enter_context(served(ANONYMOUS_RATE="1000000000/d"))
         plain, plain_process = stack.enter_context(
             served("tests.benchmarks.plain:application", interface="asginl")
         )
@@ -172,4 +171,5 @@ def with_lxml(feed: Feed) -> bytes:
         for author in entry.authors:
             etree.SubElement(item, f"{{{_DC}}}creator").text = author
         etree.SubElement(item, "enclosure", url=entry.cover, length="0", type=entry.cover_type)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    return written

@@ -358,7 +358,8 @@ def test_what_is_hidden_is_not_found_by_graphql(
 
     def answer() -> str:
         asked = {"query": question % ids}
-        return APIClient().post("/graphql", asked, format="json").content.decode()
+        said: str = APIClient().post("/graphql", asked, format="json").content.decode()
+        return said
 
     assert book.title in answer()
     act(operator, f"works/{book.work_id}/hide")
