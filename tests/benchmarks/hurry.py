@@ -45,8 +45,8 @@ async def _ask_all(
         ends.append(end)
         await loop.create_connection(
             lambda end=end: _Connection(left, status, end, kept),  # type: ignore[misc]
-            where.hostname,
-            where.port,
+            where.hostname or "",
+            where.port or 0,
         )
     await asyncio.gather(*ends)
 
