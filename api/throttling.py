@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from redis.exceptions import RedisError
@@ -69,8 +70,8 @@ def limit(
 
 
 def rule_of(request: HttpRequest | Request, group: str, rate: str, who: str = "") -> Rule:
-    """That rate, for `who` or for the address that asks."""
-    return Rule(group, Rate.of(rate), who or address_of(request))
+    """That rate, times settings.LIMITS_FACTOR, for `who` or for the address that asks."""
+    return Rule(group, Rate.of(rate).times(settings.LIMITS_FACTOR), who or address_of(request))
 
 
 def limit_all(

@@ -132,6 +132,7 @@ METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
 WEBSUB_HUB: str = env.str("WEBSUB_HUB", default="")  # told of by public feeds
+LIMITS_FACTOR = env.int("LIMITS_FACTOR", default=1)  # of every rate of requests
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
 REST_FRAMEWORK = {
@@ -149,7 +150,8 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "api.rest.paging.KeysetPagination",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: /api/schema says all there is to say
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "api.describing.Description",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter like any other
     "EXCEPTION_HANDLER": "api.errors.problem_details",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -159,6 +161,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # What is asked for is not what is answered: defaults may be left out, and what is made is not taken.
+    "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "MarketplaceEnum": "catalog.marketplaces.CHOICES",
         "AudiobookKindEnum": "catalog.classify.KINDS",
