@@ -68,7 +68,7 @@ class KeysetPagination(BasePagination):
 
 
 def _size(request: Request) -> int:
-    text = request.query_params.get("page_size", str(SIZE))
+    text = request.query_params.get("page_size") or str(SIZE)
     size = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
     if not 1 <= size <= SIZE_MAX:
         raise ValidationError({"page_size": [f"This is a number from 1 to {SIZE_MAX}."]})
