@@ -57,6 +57,11 @@ def web(log: Path, **settings: str) -> Iterator[str]:
                 process.kill()
 
 
+def errors_in(log: Path) -> list[str]:
+    """The lines by which Django says that something broke; what it refuses has tracebacks, too."""
+    return [line for line in log.read_text().splitlines() if "Internal Server Error" in line]
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/api/upcoming", timeout=5):  # noqa: S310 (ours)

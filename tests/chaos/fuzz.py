@@ -26,7 +26,7 @@ from api.auth import issue_token
 from stalkerr import clock
 from tests.chaos.questions import OF_EVERY_LIST, UNTELLABLE, furnish
 from tests.sinks import HttpSink
-from tests.web import web
+from tests.web import errors_in, web
 
 SEED: Final = 20270309
 PEOPLE: Final = ("alice", "bob")
@@ -90,7 +90,7 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
                 if number >= len(PEOPLE) and tally.cases >= cases:
                     break
                 _ask(tally, url, config, stranger=people[1 - number % 2])
-        said = [line for line in log.read_text().splitlines() if "[error" in line]
+        said = errors_in(log)
     shown = [": ".join((*what, words)) for what, words in tally.found.items()]
     silent = sorted(tally.described - tally.asked)
     return {

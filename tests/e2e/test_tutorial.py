@@ -16,7 +16,7 @@ from workers.launch import free_port
 
 __all__ = ["var"]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 PAGE = "docs/tutorial/follow-an-author.md"
 END = "-- end of block --"
 RUN = {"sh": "{}", "python": ".venv/bin/python - <<'PY'\n{}PY\n"}
@@ -27,7 +27,8 @@ def test_a_newcomer_gets_from_nothing_to_the_news_by_the_tutorial(
 ) -> None:
     monkeypatch.setenv("PORT", str(free_port()))
     with running(var) as demo:
-        demo.wait_for("stays up until Ctrl-C")
+        for words in ("processes", "baseline", "stays up until Ctrl-C"):
+            demo.wait_for(words)
         said = answers(told_by(demo.said()))
     shown = expected()
     assert len(shown) == len(said) > 8
