@@ -1,10 +1,11 @@
 """What the API's description says of an operation beside its own words: headers in, headers out."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from api.describing import Description
 from api.rest.once import HEADER, KEY_MAX, Once
 from api.rest.versions import EDITS, Versioned
 
@@ -30,7 +31,7 @@ _TAG: Final = OpenApiParameter(
 )
 
 
-class Operation(AutoSchema):
+class Operation(Description):
     def get_override_parameters(self) -> list[Any]:
         """With the headers that go with the operation's view and method."""
         found: list[Any] = [*super().get_override_parameters()]
@@ -40,3 +41,13 @@ class Operation(AutoSchema):
             found += [_MATCH] if self.method in EDITS else []
             found += [_TAG] if self.method != "DELETE" else []
         return found
+
+    def _refusals(self, operation: dict[str, Any]) -> Iterator[int]:
+        yield from super()._refusals(operation)
+        headers = {
+            each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"
+        }
+        if HEADER in headers:
+            yield from (400, 409, 422)
+        if "If-Match" in headers:
+            yield from (400, 412)

@@ -1,6 +1,6 @@
 """The API's description (OpenAPI 3.1): what it says of every operation, and where it is read."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.urls import path
@@ -13,6 +13,7 @@ from drf_spectacular.views import (
 )
 
 from api.auth import TokenAuthentication
+from api.describing import WORDS
 from api.errors import CONTENT_TYPE
 
 # The description is anybody's. The pages that show it run other people's scripts beside a session:
@@ -36,7 +37,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-_PROBLEM = {
+_PROBLEM: Final = {
     "type": "object",
     "description": "RFC 9457",
     "properties": {
@@ -52,14 +53,34 @@ _PROBLEM = {
     },
     "required": ["type", "title", "status", "detail"],
 }
+_COUNTS: Final = {
+    "RateLimit-Limit": "How many requests are allowed in the period.",
+    "RateLimit-Remaining": "How many are left now.",
+    "RateLimit-Reset": "In how many seconds there will be one more.",
+}
+
+_WAIT: Final = {
+    "description": "How many seconds to wait.",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+}
+_SCHEME: Final = {"required": True, "schema": {"type": "string"}}
 
 
 def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A drf-spectacular hook: every operation may answer with a problem."""
-    result["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+    """A drf-spectacular hook: what api/describing.py refers to."""
+    components = result["components"]
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    whole = {"type": "integer", "minimum": 0}
+    counts = {name: {"description": words, "schema": whole} for name, words in _COUNTS.items()}
+    own = {401: {"WWW-Authenticate": _SCHEME}, 429: {"Retry-After": _WAIT}}
     schema = {"$ref": "#/components/schemas/Problem"}
-    answer = {"description": "It did not work.", "content": {CONTENT_TYPE: {"schema": schema}}}
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            operation["responses"]["default"] = answer
+    components["responses"] = {
+        f"Problem{status}": {
+            "description": words,
+            "headers": counts | own.get(status, {}),
+            "content": {CONTENT_TYPE: {"schema": schema}},
+        }
+        for status, words in WORDS.items()
+    }
     return result

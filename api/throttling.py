@@ -20,7 +20,7 @@ from rest_framework.throttling import BaseThrottle
 from api.counting import COUNTED, Count, Counted, Rate, Rule, take
 from api.forwarded import network_of
 
-ANONYMOUS: Final = settings.ANONYMOUS_RATE  # reads without a sign-in, per address (IPv6: per /64)
+ANONYMOUS: Final = "100/h"  # reads without a sign-in, per address (IPv6: per /64)
 CATALOGUE: Final = "600/h"  # the same, of what exists: one who types asks once a word
 SIGNED_IN: Final = "5000/h"  # requests of a user, however many tokens and keys they have
 BY_KEY: Final = "3000/h"  # of these with one API key: no program uses up what its user has
@@ -72,8 +72,9 @@ def limit(
 def rule_of(
     request: HttpRequest | Request, group: str, rate: str, who: str = "", cost: int = 1
 ) -> Rule:
-    """That rate, for `who` or for the address that asks."""
-    return Rule(group, Rate.of(rate), who or address_of(request), cost)
+    """That rate, times settings.LIMITS_FACTOR, for `who` or for the address that asks."""
+    allowed = Rate.of(rate).times(settings.LIMITS_FACTOR)
+    return Rule(group, allowed, who or address_of(request), cost)
 
 
 def rules_of_user(request: Request, cost: int = 1) -> list[Rule]:

@@ -1,59 +1,83 @@
-"""The web server as it runs in earnest: granian, on a free port, over this run's test database."""
+"""The web server as it is run, over this run's test database, for those who ask from outside."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import quote, urlsplit
-
-from django.db import connection
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from stalkerr.lifeline import die_with_parent
-from stalkerr.processes import ROOT
+from stalkerr.processes import ROOT, environment
+from tests.e2e.crew import database_url
 from tests.sinks import wait_until
 
 OURS = "stalkerr.asgi:application"
 
 
 @contextmanager
+def web(log: Path, **settings: str) -> Iterator[str]:
+    """A web server of its own; its address. What it says goes to `log`."""
+    with served(log=log, **settings) as (url, _):
+        wait_until(lambda: _answers(f"{url}/api/upcoming"), within=60)
+        yield url
+
+
+@contextmanager
 def served(
-    application: str = OURS, *, interface: str = "asgi", workers: int = 1, **environment: str
+    application: str = OURS,
+    *,
+    interface: str = "asgi",
+    workers: int = 1,
+    log: Path | None = None,
+    **settings: str,
 ) -> Iterator[tuple[str, int]]:
-    """An ASGI application's address and process; its environment is ours and what is given."""
+    """An ASGI application's address and process; `settings` go into its environment."""
     port = _free_port()
-    command = [sys.executable, "-m", "granian", "--interface", interface]
-    command += [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        str(workers),
-        "--no-ws",
-        application,
-    ]
-    process = subprocess.Popen(  # noqa: S603 (ours)
-        command,
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": database_url()} | environment,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=die_with_parent(signal.SIGTERM),
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "granian", "--interface", interface, "--no-ws"]
+    command += ["--workers", str(workers), "--host", "127.0.0.1", "--port", str(port), application]
+    env = environment(
+        DJANGO_SETTINGS_MODULE="stalkerr.settings.test",
+        DATABASE_URL=database_url(),
+        BROKER_TIMEOUT="0.5",
+        PUBLIC_URL=url,
+        **settings,
     )
+    with ExitStack() as stack:
+        output = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
+        process = subprocess.Popen(  # noqa: S603 (the words are ours)
+            command,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output if log else None,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
+        try:
+            wait_until(lambda: process.poll() is not None or _is_open(port), within=60)
+            assert process.poll() is None, log.read_text() if log else "It ended."
+            yield url, process.pid
+        finally:
+            _end(process)
+
+
+def errors_in(log: Path) -> list[str]:
+    """The lines by which Django says that something broke; what it refuses has tracebacks, too."""
+    return [line for line in log.read_text().splitlines() if "Internal Server Error" in line]
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
     try:
-        wait_until(lambda: _is_open(port), within=60)
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def database_url() -> str:
-    """Of the database that this process works in."""
-    url = urlsplit(os.environ["DATABASE_URL"])
-    return url._replace(path=f"/{quote(str(connection.settings_dict['NAME']))}").geturl()
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _free_port() -> int:
@@ -65,3 +89,11 @@ def _free_port() -> int:
 def _is_open(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 (ours)
+            return True
+    except OSError:
+        return False

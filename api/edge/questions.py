@@ -128,7 +128,11 @@ def _is_ours(host: str, allowed: tuple[str, ...]) -> bool:
 
 @lru_cache(4096)
 def _rule(group: str, rate: str, peer: str, forwarded_for: str, _proxies: Any) -> Rule:
-    return Rule(group, Rate.of(rate), network_of(client_address(peer, forwarded_for)))
+    return Rule(
+        group,
+        Rate.of(rate).times(settings.LIMITS_FACTOR),
+        network_of(client_address(peer, forwarded_for)),
+    )
 
 
 @lru_cache(1024)

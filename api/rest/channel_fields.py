@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from api.rest.given import Given
 from api.rest.preferred import preferred
 from catalog.normalise import clean
 from notifications.channels.registry import CHANNELS
@@ -21,6 +23,7 @@ NAME_MAX: Final = 100
 # Who says a part of one of these says all of it.
 _DIGEST: Final = frozenset({"digest", "digest_hour", "digest_weekday"})
 _QUIET: Final = frozenset({"quiet_from", "quiet_until"})
+EXAMPLE: Final = {"kind": "webhook", "config": {"url": "https://receiver.example/hook"}}
 # How the API calls the parts of a wish.
 _WISHES: Final = {
     "digest": "digest",
@@ -68,9 +71,14 @@ class TemplateField(serializers.CharField):
         return text if text and text.strip() else ""
 
 
-def _time_field(words: str) -> serializers.TimeField:
+@extend_schema_field({"type": ["string", "null"], "pattern": r"^([01]?\d|2[0-3]):[0-5]?\d$"})
+class HourField(serializers.TimeField):
+    """An hour and a minute of any day."""
+
+
+def _time_field(words: str) -> HourField:
     form = "%H:%M"
-    return serializers.TimeField(
+    return HourField(
         source=f"timing.{words}",
         format=form,
         input_formats=[form],
@@ -80,7 +88,8 @@ def _time_field(words: str) -> serializers.TimeField:
     )
 
 
-class ChannelSerializer(serializers.Serializer[Channel]):
+@extend_schema_serializer(examples=[OpenApiExample("A webhook", EXAMPLE, request_only=True)])
+class ChannelSerializer(Given[Channel]):
     id = serializers.IntegerField(read_only=True)
     kind = serializers.ChoiceField(
         choices=[(kind, channel.label) for kind, channel in CHANNELS.items()]

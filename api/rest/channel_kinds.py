@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.rest.given import Given
 from api.rest.once import Once
 from catalog.models import ReleaseEvent
 from notifications.channels.base import Channel, ConfigError
@@ -80,7 +81,7 @@ def _required(channel: Channel[Any]) -> Mapping[str, str]:
     return {}
 
 
-class TemplatesSerializer(serializers.Serializer[Any]):
+class TemplatesSerializer(Given[Any]):
     headline_template = serializers.CharField(
         max_length=_LONGEST, allow_blank=True, default="", trim_whitespace=False
     )

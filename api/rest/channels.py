@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from api.describing import problems
 from api.errors import ConflictError
 from api.rest.channel_fields import ChannelSerializer
 from api.rest.deliveries import ReplayedSerializer, tell_soon
@@ -77,6 +78,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
     def owned(self, user_id: int) -> QuerySet[Channel]:
         return ChannelSerializer.rows().filter(user_id=user_id)
 
+    @extend_schema(responses={201: ChannelSerializer, **problems(503)})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -94,6 +96,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
             tell_soon(channel.kind, channel.pk)
         return self._shown(channel, registered.made, status=status.HTTP_201_CREATED)
 
+    @extend_schema(responses={200: ChannelSerializer, **problems(503)})
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         config = request.data.get("config") if isinstance(request.data, Mapping) else None
         if isinstance(config, Mapping) and config:  # counted before any row is held
@@ -105,6 +108,10 @@ class ChannelViewSet(OwnedViewSet[Channel]):
         if channel.unconfirmed_since is not None:
             tell_soon(channel.kind, channel.pk)
         return self._shown(channel, self.made)
+
+    @extend_schema(responses={200: ChannelSerializer, **problems(503)})
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().partial_update(request, *args, **kwargs)
 
     def perform_update(self, serializer: BaseSerializer[Channel]) -> None:
         channel, values = cast(Channel, serializer.instance), dict(serializer.validated_data)
@@ -124,7 +131,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
         enable_channel(channel=self.get_object())
         return Response(self.get_serializer(self.get_object()).data)
 
-    @extend_schema(request=None, responses=ReplayedSerializer)
+    @extend_schema(request=None, responses={200: ReplayedSerializer, **problems(409)})
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def replay(self, request: Request, **_: Any) -> Response:
@@ -137,7 +144,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
         tell_soon(channel.kind, channel.pk)
         return Response({"replayed": replayed})
 
-    @extend_schema(request=None, responses=TrialSerializer)
+    @extend_schema(request=None, responses={200: TrialSerializer, **problems(503)})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, **_: Any) -> Response:
         """Send a test message there, now, and say how it went; it leaves no trace in your log.
@@ -151,7 +158,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
         (trial,) = try_channels(channels=[channel], now=clock.now())
         return Response(TrialSerializer(trial).data)
 
-    @extend_schema(request=None, responses=ChannelSerializer)
+    @extend_schema(request=None, responses={200: ChannelSerializer, **problems(409, 503)})
     @action(detail=True, methods=["post"], url_path="send-confirmation")
     def send_confirmation(self, request: Request, **_: Any) -> Response:
         """Send the link once more to an address that is not confirmed; links of before are void."""
@@ -168,7 +175,7 @@ class ChannelViewSet(OwnedViewSet[Channel]):
         tell_soon(channel.kind, channel.pk)
         return self._shown(self._unlocked(), {})
 
-    @extend_schema(request=None, responses=ChannelSerializer)
+    @extend_schema(request=None, responses={200: ChannelSerializer, **problems(409)})
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, **_: Any) -> Response:
         """Make a webhook's signing secret anew, shown in this answer alone.

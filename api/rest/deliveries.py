@@ -7,14 +7,17 @@ from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils.functional import cached_property
-from django_filters import ChoiceFilter, FilterSet, IsoDateTimeFilter, NumberFilter
+from django_filters import ChoiceFilter, FilterSet, IsoDateTimeFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.catalogue import IdFilter
+from api.describing import problems
 from api.errors import ConflictError
+from api.rest.given import Given
 from api.rest.owned import Owned
 from catalog.models import ReleaseEvent
 from notifications.messages import BOOK, NOTICE
@@ -124,7 +127,7 @@ class DeliveryFilter(FilterSet):
         choices=[(each, each) for each in ("pending", "held", "cancelled", *_OF_MESSAGES)],
         label="As it is shown.",
     )
-    channel = NumberFilter("channel_id", label="One of yours, by id.", max_value=2**63 - 1)
+    channel = IdFilter("channel_id", label="One of yours, by id.")
     kind = ChoiceFilter(
         method="of_kind",
         choices=[(each, each) for each in (*ReleaseEvent.Kind.values, NOTICE, BOOK)],
@@ -175,7 +178,7 @@ class ReplayView(OwnedDeliveries):
     Its whole message goes, with the id it had: a receiver that knows the id drops a second copy.
     """
 
-    @extend_schema(request=None, responses=DeliverySerializer)
+    @extend_schema(request=None, responses={200: DeliverySerializer, **problems(409)})
     def post(self, request: Request, pk: int) -> Response:
         delivery = self.mine().filter(id=pk).first()
         if delivery is None:
@@ -188,7 +191,7 @@ class ReplayView(OwnedDeliveries):
         return Response(DeliverySerializer(self.mine().get(id=pk)).data)
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class ReplaySerializer(Given[Any]):
     channel = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
     state = serializers.ChoiceField(choices=["failed", "held"])
     since = serializers.DateTimeField(
@@ -207,7 +210,9 @@ class ReplayAllView(Owned[Channel]):
         return Channel.objects.filter(user_id=user_id)
 
     @extend_schema(
-        operation_id="deliveries_replay_all", request=ReplaySerializer, responses=ReplayedSerializer
+        operation_id="deliveries_replay_all",
+        request=ReplaySerializer,
+        responses={200: ReplayedSerializer, **problems(409)},
     )
     def post(self, request: Request) -> Response:
         asked = ReplaySerializer(data=request.data)

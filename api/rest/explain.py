@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from api.describing import problems
 from api.throttling import limit
 from catalog.marketplaces import CHOICES
 from catalog.models import Audiobook, Watch
@@ -76,7 +77,9 @@ class AnswerSerializer(serializers.Serializer[Any]):
 class ExplainView(APIView):
     """Why you heard of a title, or did not: the way it took to each watch it could concern."""
 
-    @extend_schema(parameters=[QuestionSerializer], responses=AnswerSerializer)
+    @extend_schema(
+        parameters=[QuestionSerializer], responses={200: AnswerSerializer, **problems(404)}
+    )
     def get(self, request: Request) -> Response:
         if not isinstance(request.user, User):
             raise NotAuthenticated

@@ -47,12 +47,13 @@ class ExportView(APIView):
         operation_id="export",
         parameters=[OpenApiParameter("format", str, enum=list(FORMS), default="json")],
         responses={
-            (200, media_type.partition(";")[0]): OpenApiTypes.BINARY
-            for media_type, _ in FORMS.values()
+            (200, "application/json"): OpenApiTypes.OBJECT,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "text/x-opml"): OpenApiTypes.STR,
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        name = request.query_params.get("format", "json")
+        name = request.query_params.get("format") or "json"
         if name not in FORMS:
             raise ValidationError({"format": [f"This is one of {', '.join(FORMS)}."]})
         content_type, shape = FORMS[name]

@@ -14,8 +14,10 @@ from rest_framework.response import Response
 
 from accounts.models import FeedToken
 from accounts.services import TooManyFeedsError, make_feed, rotate_feed
+from api.describing import problems
 from api.errors import ConflictError
 from api.feeds.views import FORMATS
+from api.rest.given import Given
 from api.rest.owned import OwnedViewSet
 from catalog.models import Watch, WatchList
 from catalog.reminders import DAYS_MAX
@@ -25,7 +27,7 @@ _ID_MAX = 2**63 - 1
 _UNSEEN = {"Cache-Control": "no-store"}  # of answers that hold a secret
 
 
-class FeedSerializer(serializers.Serializer[FeedToken]):
+class FeedSerializer(Given[FeedToken]):
     id = serializers.IntegerField(read_only=True)
     watch = serializers.IntegerField(
         source="watch_id",
@@ -51,7 +53,7 @@ class FeedSerializer(serializers.Serializer[FeedToken]):
         help_text="In the calendar: rings so many days before a title is due; 0: on its day.",
     )
     created_at = serializers.DateTimeField(read_only=True)
-    rotated_at = serializers.DateTimeField(read_only=True)
+    rotated_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
     def validate_watch(self, watch_id: int | None) -> int | None:
         user_id = self.context["request"].user.pk
@@ -101,7 +103,7 @@ class FeedViewSet(OwnedViewSet[FeedToken]):
     def owned(self, user_id: int) -> QuerySet[FeedToken]:
         return FeedToken.objects.filter(user_id=user_id)
 
-    @extend_schema(responses={201: MadeFeedSerializer})
+    @extend_schema(responses={201: MadeFeedSerializer, **problems(409)})
     @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Make a feed of one watch, of a list, or of all; the answer has its addresses."""

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView
@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from api.errors import TooLargeError
 from api.parsers import FileParser
+from api.rest.given import Given
 from api.rest.owned import Owned
 from api.rest.preferred import preferred
 from api.throttling import IMPORTS, limit
@@ -28,6 +29,11 @@ from catalog.models.watch import default_marketplaces
 from stalkerr import clock
 from workers.hints import hint_once
 
+EXAMPLE: Final = """\
+<opml version="2.0">
+  <body><outline text="Ada Example" type="stalkerr" kind="author"/></body>
+</opml>
+"""
 SHOWN: Final = 100  # items of each kind beside the counts; the rest is at /items
 _FORM: Final = 10_000  # bytes that a form may add to the file in it
 _ID_MAX: Final = 2**63 - 1
@@ -79,7 +85,7 @@ class ImportPreviewSerializer(ImportSerializer):
         }
 
 
-class ApplySerializer(serializers.Serializer[Any]):
+class ApplySerializer(Given[Any]):
     items = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=_ID_MAX),
         max_length=2 * ROWS_MAX,
@@ -120,6 +126,11 @@ class ImportsView(OwnedImports, ListAPIView[Import]):
             "application/octet-stream": {"type": "string", "format": "binary"},
         },
         responses={201: ImportPreviewSerializer},
+        examples=[
+            OpenApiExample(
+                "OPML", EXAMPLE, request_only=True, media_type="application/octet-stream"
+            )
+        ],
     )
     def post(self, request: Request) -> Response:
         """What a file would make: the body is the file, or a form with it as `file`.

@@ -12,12 +12,14 @@ from rest_framework.response import Response
 from accounts.keys import KEYS_MAX, TooManyKeysError, make_key
 from accounts.models import ApiKey, Scope
 from api.auth import Access, may_grant
+from api.describing import problems
 from api.errors import ConflictError
+from api.rest.given import Given
 from api.rest.owned import OwnedViewSet
 from stalkerr import clock
 
 
-class ApiKeySerializer(serializers.Serializer[ApiKey]):
+class ApiKeySerializer(Given[ApiKey]):
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(max_length=100, help_text="Which program has it.")
     prefix = serializers.CharField(read_only=True, help_text="What stands behind its first stk_.")
@@ -70,7 +72,7 @@ class ApiKeyViewSet(OwnedViewSet[ApiKey]):
     def owned(self, user_id: int) -> QuerySet[ApiKey]:
         return ApiKey.objects.filter(user_id=user_id)
 
-    @extend_schema(responses={201: MadeKeySerializer})
+    @extend_schema(responses={201: MadeKeySerializer, **problems(409)})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Make a key. It is in this answer only."""
         asked = self.get_serializer(data=request.data)

@@ -9,6 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.rest.given import Given
 from api.rest.owned import OwnedViewSet
 from catalog.marketplaces import CHOICES
 from catalog.models import Audiobook, Mark
@@ -27,7 +28,7 @@ class EditionsField(serializers.Field[Any, Any, Any, Any]):
         return [{"marketplace": marketplace, "asin": asin} for marketplace, asin in shown]
 
 
-class MarkSerializer(serializers.Serializer[Mark]):
+class MarkSerializer(Given[Mark]):
     id = serializers.IntegerField(read_only=True)
     kind = serializers.ChoiceField(choices=Mark.Kind.choices)
     work = serializers.IntegerField(

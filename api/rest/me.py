@@ -10,12 +10,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from api.describing import problems
+from api.rest.given import Given
 from api.throttling import limit_guesses
 from stalkerr import clock
 from workers.leaving import leave
 
 
-class LeaveSerializer(serializers.Serializer[Any]):
+class LeaveSerializer(Given[Any]):
     password = serializers.CharField(
         max_length=1000, trim_whitespace=False, help_text="Yours, once more."
     )
@@ -24,7 +26,11 @@ class LeaveSerializer(serializers.Serializer[Any]):
 class MeView(APIView):
     """You."""
 
-    @extend_schema(operation_id="leave", request=LeaveSerializer, responses={204: None})
+    needs_body = True  # to be deleted
+
+    @extend_schema(
+        operation_id="leave", request=LeaveSerializer, responses={204: None, **problems(503)}
+    )
     def delete(self, request: Request) -> Response:
         """Leave for good. What is not sent yet is cancelled and your sign-in ends at once; all that is
         kept of you is removed within a day. `GET /api/export` comes first, if you want it.

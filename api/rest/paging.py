@@ -79,7 +79,7 @@ def page_of(
 
 def size_of(asked: Mapping[str, str]) -> int:
     """How many rows a query string asks for; ValidationError where it can't be meant."""
-    text = asked.get("page_size", str(SIZE))
+    text = asked.get("page_size") or str(SIZE)
     size = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
     if not 1 <= size <= SIZE_MAX:
         raise ValidationError({"page_size": [f"This is a number from 1 to {SIZE_MAX}."]})

@@ -1,18 +1,19 @@
 """POST /api/webhooks/new-book"""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from api.describing import problems
+from api.rest.given import IS_ASIN, Given
 from api.rest.once import Once
 from api.throttling import limit
 from catalog import marketplaces
@@ -35,8 +36,15 @@ from workers.hints import hint_once
 RATE: Final = "60/h"  # books of one user
 SIZE_MAX: Final = 20_000  # bytes of a book as JSON
 RUNTIME_MAX: Final = 100_000  # minutes: ten weeks
+EXAMPLE: Final = {
+    "webhook_url": "https://receiver.example/hook",
+    "book_data": {
+        "title": "Glass Tide",
+        "authors": ["Ada Example"],
+        "release_date": "2027-06-09",
+    },
+}
 _NAMED_MAX: Final = 5  # unknown fields that an answer names
-_ASIN: Final = re.compile(r"[A-Z0-9]{10}")
 
 
 class CannotSendError(APIException):
@@ -44,31 +52,13 @@ class CannotSendError(APIException):
     default_detail = "Nothing can be sent there now."
 
 
-class TextField(serializers.CharField):
-    """Text, and nothing that could be written as text."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class WholeField(serializers.IntegerField):
-    """A whole number, and nothing that could be read as one."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-def _text(most: int = TEXT_MAX) -> TextField:
-    return TextField(max_length=most, required=False, allow_blank=True)
+def _text(most: int = TEXT_MAX) -> serializers.CharField:
+    return serializers.CharField(max_length=most, required=False, allow_blank=True)
 
 
 def _names() -> serializers.ListField:
     return serializers.ListField(
-        child=TextField(max_length=NAME_MAX), max_length=NAMES_MAX, required=False
+        child=serializers.CharField(max_length=NAME_MAX), max_length=NAMES_MAX, required=False
     )
 
 
@@ -77,19 +67,18 @@ def _web_address(text: str) -> None:
         raise serializers.ValidationError("This is not a plain web address (http or https).")
 
 
-def _asin(text: str) -> None:
-    if text and not _ASIN.fullmatch(text):
-        raise serializers.ValidationError("This is not an ASIN: ten capitals and digits.")
+def _link(check: Callable[[str], None], most: int) -> serializers.CharField:
+    return serializers.CharField(
+        max_length=most, required=False, allow_blank=True, validators=[check]
+    )
 
 
-def _link(check: Callable[[str], None], most: int) -> TextField:
-    return TextField(max_length=most, required=False, allow_blank=True, validators=[check])
-
-
-class BookSerializer(serializers.Serializer[Any]):
+class BookSerializer(Given[Any]):
     """The `audiobook` of a webhook's body; one that came that way can be posted as it came."""
 
-    title = TextField(max_length=TEXT_MAX)
+    is_closed = True
+
+    title = serializers.CharField(max_length=TEXT_MAX)
     subtitle = _text()
     series = _text()
     authors = _names()
@@ -97,10 +86,12 @@ class BookSerializer(serializers.Serializer[Any]):
     marketplace = serializers.ChoiceField(
         choices=marketplaces.CHOICES, required=False, allow_blank=True
     )
-    asin = _link(_asin, 10)
+    asin = serializers.CharField(
+        max_length=10, required=False, allow_blank=True, validators=[IS_ASIN]
+    )
     language = _text(NAME_MAX)
     release_date = serializers.DateField(required=False, allow_null=True)
-    runtime_minutes = WholeField(
+    runtime_minutes = serializers.IntegerField(
         min_value=0, max_value=RUNTIME_MAX, required=False, allow_null=True
     )
     cover_url = _link(_web_address, URL_MAX)
@@ -124,9 +115,10 @@ class BookSerializer(serializers.Serializer[Any]):
         return title
 
 
-class PostingSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(examples=[OpenApiExample("A book", EXAMPLE, request_only=True)])
+class PostingSerializer(Given[Any]):
     book_data = BookSerializer()
-    webhook_url = TextField(max_length=ADDRESS_MAX)
+    webhook_url = serializers.CharField(max_length=ADDRESS_MAX)
 
 
 class PostedSerializer(serializers.Serializer[Any]):
@@ -150,7 +142,9 @@ class NewBookView(Once):
     is in this answer only. 60 books an hour; a token needs the scope `write`.
     """
 
-    @extend_schema(request=PostingSerializer, responses={202: PostedSerializer})
+    @extend_schema(
+        request=PostingSerializer, responses={202: PostedSerializer, **problems(409, 503)}
+    )
     def post(self, request: Request) -> Response:
         if not isinstance(request.user, User):
             raise NotAuthenticated

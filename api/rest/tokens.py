@@ -16,11 +16,13 @@ from rest_framework.views import APIView
 from accounts.models import Scope, User
 from accounts.refreshing import Issued, begin_family, end_family_of, rotate
 from api.auth import issue_token
+from api.describing import problems
+from api.rest.given import Given
 from api.throttling import REFRESHES, limit, limit_guesses
 from stalkerr import clock
 
 
-class CredentialsSerializer(serializers.Serializer[Any]):
+class CredentialsSerializer(Given[Any]):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=1000, trim_whitespace=False)
     scope = serializers.ChoiceField(
@@ -30,7 +32,7 @@ class CredentialsSerializer(serializers.Serializer[Any]):
     )
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(Given[Any]):
     refresh = serializers.CharField(max_length=200)
 
 
@@ -62,7 +64,11 @@ class TokenView(OpenView):
     Attempts are counted, good ones too: 10 in 15 minutes for an account from one address.
     """
 
-    @extend_schema(request=CredentialsSerializer, responses=TokenSerializer, auth=[])
+    @extend_schema(
+        request=CredentialsSerializer,
+        responses={200: TokenSerializer, **problems(401, 503)},
+        auth=[],
+    )
     def post(self, request: Request) -> Response:
         credentials = CredentialsSerializer(data=request.data)
         credentials.is_valid(raise_exception=True)
@@ -84,7 +90,11 @@ class RefreshView(OpenView):
     from it, whoever has them, open nothing any more. So does another password.
     """
 
-    @extend_schema(request=RefreshSerializer, responses=TokenSerializer, auth=[])
+    @extend_schema(
+        request=RefreshSerializer,
+        responses={200: TokenSerializer, **problems(401)},
+        auth=[],
+    )
     def post(self, request: Request) -> Response:
         token, now = _refresh_of(request), clock.now()
         issued = rotate(token=token, now=now)

@@ -7,7 +7,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -15,7 +20,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.models import User
+from api.describing import problems
 from api.rest.contributors import NamesakeSerializer, shown
+from api.rest.given import IS_ASIN, Given
 from api.rest.owned import OwnedViewSet
 from api.rest.preferred import preferred
 from api.rest.replays import WatchReplaySerializer, replayed
@@ -34,6 +41,8 @@ from stalkerr import clock
 from workers.hints import hint
 
 _ID_MAX = 2**63 - 1
+REPLAYED: dict[Any, Any] = {200: WatchReplaySerializer, **problems(422, 503)}
+EXAMPLE = {"kind": "author", "query": "Ada Example", "marketplaces": ["us", "uk"]}
 # What a watch asks for; the rest says how and when it is told.
 ASKED = (
     *("kind", "query", "asin", "aliases", "marketplaces", "languages", "hidden"),
@@ -67,7 +76,8 @@ class ChannelIdsField(serializers.ListField):
         return known
 
 
-class WatchSerializer(serializers.Serializer[Watch]):
+@extend_schema_serializer(examples=[OpenApiExample("An author", EXAMPLE, request_only=True)])
+class WatchSerializer(Given[Watch]):
     id = serializers.IntegerField(read_only=True)
     kind = serializers.ChoiceField(choices=Watch.Kind.choices)
     query = serializers.CharField(
@@ -78,6 +88,7 @@ class WatchSerializer(serializers.Serializer[Watch]):
         max_length=10,
         allow_blank=True,
         default="",
+        validators=[IS_ASIN],
         help_text="Of the author or series. An author's is filled in where only one has the name.",
     )
     aliases = serializers.ListField(
@@ -210,7 +221,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
     def perform_destroy(self, watch: Watch) -> None:
         end_watch(watch=watch, now=clock.now())
 
-    @extend_schema(operation_id="watches_replay_draft", responses=WatchReplaySerializer)
+    @extend_schema(operation_id="watches_replay_draft", responses=REPLAYED)
     @action(detail=False, methods=["post"], url_path="replay")
     def replay_draft(self, request: Request) -> Response:
         """What such a watch would have told you in the last 90 days. It is not kept."""
@@ -218,7 +229,7 @@ class WatchViewSet(OwnedViewSet[Watch]):
         serializer.is_valid(raise_exception=True)
         return self._replay(serializer, {})
 
-    @extend_schema(request=WatchSerializer(partial=True), responses=WatchReplaySerializer)
+    @extend_schema(request=WatchSerializer(partial=True), responses=REPLAYED)
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: int) -> Response:
         """What this watch would have told you in the last 90 days, with these changes, if any."""

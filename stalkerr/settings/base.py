@@ -135,7 +135,7 @@ METRICS_TOKEN: str
 CHANNEL_KEYS: list[str]  # Fernet keys for channel secrets, newest first; old ones still decrypt
 VAPID_KEY: str = env.str("VAPID_KEY", default="")  # signs web push; without it there is none
 WEBSUB_HUB: str = env.str("WEBSUB_HUB", default="")  # told of by public feeds
-ANONYMOUS_RATE: str = env.str("ANONYMOUS_RATE", default="100/h")  # what reads without a sign-in
+LIMITS_FACTOR = env.int("LIMITS_FACTOR", default=1)  # of every rate of requests
 # Pages of these origins may ask the API, with cookies too (api/headers.py: may_ask); no others.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
@@ -167,6 +167,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "api.rest.paging.KeysetPagination",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405: /api/schema says all there is to say
     "DEFAULT_SCHEMA_CLASS": "api.operations.Operation",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter like any other
     "EXCEPTION_HANDLER": "api.errors.problem_details",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -176,6 +177,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # What is asked for is not what is answered: defaults may be left out, and what is made is not taken.
+    "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "MarketplaceEnum": "catalog.marketplaces.CHOICES",
         "AudiobookKindEnum": "catalog.classify.KINDS",

@@ -16,8 +16,9 @@ DRILLS = {
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",
     "ssrf": "tests.chaos.ways",
+    "fuzz_api": "tests.chaos.fuzz",
 }
-SIZES = ("messages", "kills", "seconds")
+SIZES = ("messages", "kills", "seconds", "cases")
 
 
 def main() -> int:
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, help="of the drills on telling")
     parser.add_argument("--kills", type=int, help="of the drill that kills senders")
     parser.add_argument("--seconds", type=float, help="of the drill on politeness")
+    parser.add_argument("--cases", type=int, help="of the drill on the API's description")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     held = True

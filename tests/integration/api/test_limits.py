@@ -258,3 +258,8 @@ def test_all_reads_of_the_catalogue_share_one_limit(
     paths = [books, "/api/series", "/api/works/1", f"{books}/1/history"]
     assert [anybody.get(path).status_code for path in paths] == [200, 200, 404, 429]
     assert client_of(alice).get(books).status_code == 200
+
+
+def test_a_factor_widens_every_limit(anybody: APIClient, settings: Settings) -> None:
+    settings.LIMITS_FACTOR = 3
+    assert anybody.get("/api/upcoming")["RateLimit-Limit"] == "300"

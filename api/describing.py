@@ -1,0 +1,130 @@
+"""How an operation is described: beside what it does, all the ways in which it can say no."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAuthenticated
+
+from api.auth import InScope
+from api.errors import CONTENT_TYPE
+
+_PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
+WORDS: Final = {
+    400: "Something in the request can't be used.",
+    401: "Sign in first; or the token opens nothing (any more).",
+    403: "You may not do this.",
+    404: "There is no such thing, or it is not yours.",
+    406: "Only JSON is answered.",
+    409: "This is not possible as things stand.",
+    412: "It has changed since you have seen it.",
+    413: "The body is too large.",
+    415: "Only the media types above are taken.",
+    422: "This is understood, and too much.",
+    429: "Too many requests; come back later.",
+    503: "This can't be answered now; try again in a minute.",
+}
+# Neither says no to somebody who is signed in and only reads.
+_ANYBODY: Final = {AllowAny, IsAuthenticated, InScope}
+# What str.strip() takes off, and the zero, which PostgreSQL can't hold.
+_BLANK: Final = r"\u0000\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+SAYABLE: Final = r"^[^\u0000]*$"
+_NOT_BLANK: Final = rf"^[^\u0000]*[^{_BLANK}][^\u0000]*$"
+
+
+def problems(*statuses: int) -> dict[tuple[int, str], Any]:
+    """For `extend_schema(responses=…)`: what only this operation answers, beside what all do."""
+    return {(status, CONTENT_TYPE): _PROBLEM for status in statuses}
+
+
+class Description(AutoSchema):
+    """What DEFAULT_SCHEMA_CLASS makes of a view, held to what the view does by tests/chaos/fuzz.py."""
+
+    def get_operation(self, *where: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*where)
+        if operation is None:
+            return None
+        for parameter in operation.get("parameters", ()):
+            _complete_parameter(parameter)
+        answers = operation["responses"]
+        refusals = {int(status) for status in answers} & WORDS.keys()
+        for status in refusals.union(self._refusals(operation)):
+            answers[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+        operation["responses"] = dict(sorted(answers.items()))
+        return operation
+
+    def _refusals(self, operation: dict[str, Any]) -> Iterator[int]:
+        """The statuses by which an operation like this one can say no."""
+        places = {parameter["in"] for parameter in operation.get("parameters", ())}
+        takes_body = "requestBody" in operation
+        if takes_body or "query" in places:
+            yield 400
+        if "security" in operation:
+            yield 401
+            if self.method not in SAFE_METHODS or not _ANYBODY.issuperset(
+                self.view.permission_classes
+            ):
+                yield 403
+        if "path" in places:
+            yield 404
+        if self.view.content_negotiation_class is DefaultContentNegotiation:
+            yield 406
+        if takes_body:
+            yield 413
+            if "*/*" not in self.map_parsers():
+                yield 415
+        yield 429
+
+    def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
+        """Also of a DELETE whose view says that it `needs_body`."""
+        method = self.method
+        if method == "DELETE" and getattr(self.view, "needs_body", False):
+            self.method = "POST"
+        body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        self.method = method
+        return body
+
+    def _map_serializer_field(
+        self, field: Any, direction: str, *options: Any, **more: Any
+    ) -> dict[str, Any]:
+        described: dict[str, Any] = super()._map_serializer_field(  # type: ignore[no-untyped-call]
+            field, direction, *options, **more
+        )
+        if direction != "request" or field.read_only:
+            return described
+        if isinstance(field, serializers.ListField) and not field.allow_empty:
+            described["minItems"] = 1
+        if isinstance(field, serializers.DateField | serializers.DateTimeField):
+            described["minLength"] = len("2027-03-09")
+        if isinstance(field, serializers.CharField) and "format" not in described:
+            described["pattern"] = _pattern(field, described.get("pattern"))
+        return described
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        """One that `is_closed` has no other fields."""
+        described: dict[str, Any] = super()._map_basic_serializer(  # type: ignore[no-untyped-call]
+            serializer, direction
+        )
+        if getattr(serializer, "is_closed", False):
+            described["additionalProperties"] = False
+        return described
+
+
+def _pattern(field: Any, own: str | None) -> str:
+    """What a text must look like, beside what its validator says."""
+    if own:
+        return f"^$|{own}" if field.allow_blank else own
+    return SAYABLE if field.allow_blank or not field.trim_whitespace else _NOT_BLANK
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    """An empty one in the query is as good as none."""
+    schema = parameter["schema"]
+    if parameter["in"] != "query":
+        return
+    if schema.get("type") == "string" and not schema.keys() & {"format", "enum", "pattern"}:
+        schema["pattern"] = SAYABLE
+    if not parameter.get("required") and schema.get("type") != "array":
+        parameter["allowEmptyValue"] = True

@@ -1,0 +1,238 @@
+"""The drill on the API's description: made-up requests, and every answer is held to what it says.
+
+Schemathesis reads the description that the server serves, and makes requests that keep to it and
+others that do not, alone and in chains: what one answers, another is asked about. Two people take
+turns; what one of them can read, the other is refused at every door there is to it.
+"""
+
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from accounts.models import User
+from api.auth import issue_token
+from stalkerr import clock
+from tests.chaos.questions import OF_EVERY_LIST, UNTELLABLE, furnish
+from tests.sinks import HttpSink
+from tests.web import errors_in, web
+
+SEED: Final = 20270309
+PEOPLE: Final = ("alice", "bob")
+SHOWN: Final = 20  # failures that are told whole
+TEXT_SHOWN: Final = 600  # characters of each
+REFUSALS: Final = {401, 403, 404}
+# So that no limit hides what is behind it, and nobody has to sign in again.
+SETTINGS: Final = {"LIMITS_FACTOR": "1000000", "JWT_LIFETIME": "86400", "LOG_LEVEL": "ERROR"}
+JSON: Final = {"Accept": "application/vnd.oai.openapi+json"}
+
+
+@dataclass
+class Tally:
+    """What came of it so far."""
+
+    cases: int = 0
+    described: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)  # operations
+    served: set[str] = field(default_factory=set)  # those that did what they are for
+    statuses: Counter[int] = field(default_factory=Counter)
+    strangers: Counter[int] = field(default_factory=Counter)  # statuses of what they asked for
+    found: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def add(self, recorder: ScenarioRecorder) -> None:
+        """What one scenario sent, and what was wrong with the answers."""
+        for case_id, interaction in recorder.interactions.items():
+            label = recorder.cases[case_id].value.operation.label
+            self.cases += 1
+            self.asked.add(label)
+            if interaction.response is not None:
+                status = interaction.response.status_code
+                self.statuses[status] += 1
+                if status < 300:
+                    self.served.add(label)
+        for case_id, checks in recorder.checks.items():
+            label = recorder.cases[case_id].value.operation.label
+            for check in checks:
+                if check.status is Status.FAILURE and check.failure_info is not None:
+                    failure = check.failure_info.failure
+                    words = f"{failure.message}\n{check.failure_info.code_sample}"
+                    self.find(label, check.name, failure.title, words)
+
+    def find(self, *what: str) -> None:
+        operation, check, title, words = what
+        self.found.setdefault((operation, check, title), words[:TEXT_SHOWN])
+
+    @property
+    def server_errors(self) -> int:
+        every = self.statuses + self.strangers
+        return sum(count for status, count in every.items() if status >= 500)
+
+
+def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
+    """At least so many requests: no server error, and no answer that the description does not have."""
+    begun, tally = time.monotonic(), Tally()
+    with tempfile.TemporaryDirectory() as folder, HttpSink() as receiver:
+        log = Path(folder) / "web"
+        people = furnish(PEOPLE, receiver.url)
+        with web(log, **SETTINGS) as url:
+            for number, config in enumerate(_rounds(url, people, Path(folder), seed)):
+                if number >= len(PEOPLE) and tally.cases >= cases:
+                    break
+                _ask(tally, url, config, stranger=people[1 - number % 2])
+        said = errors_in(log)
+    shown = [": ".join((*what, words)) for what, words in tally.found.items()]
+    silent = sorted(tally.described - tally.asked)
+    return {
+        "drill": "fuzz_api",
+        "cases": tally.cases,
+        "operations": len(tally.asked),
+        "served": len(tally.served),
+        "strangers": tally.strangers.total(),
+        "server_errors": tally.server_errors,
+        "violations": len(shown),
+        "seconds": round(time.monotonic() - begun, 1),
+        "held": tally.cases >= cases and not (tally.server_errors or shown or silent or said),
+        "found": shown[:SHOWN],
+        "not_asked": silent,
+        "never_served": sorted(tally.described - tally.served),
+        "log": said[:SHOWN],
+    }
+
+
+def _rounds(
+    url: str, people: Sequence[User], folder: Path, seed: int
+) -> Iterator[SchemathesisConfig]:
+    """First every rule of the description at its bounds, then what chance brings; by turns."""
+    number = 0
+    while True:
+        first = people[number % 2]
+        many = number >= len(PEOPLE)
+        yield SchemathesisConfig.from_dict(
+            {
+                "seed": seed + number,
+                "base-url": url,
+                "cache": {"enabled": False},  # what one run learns is no matter of the next
+                "continue-on-failure": True,
+                "request-timeout": 30,
+                "suppress-health-check": ["all"],  # hypothesis's own: how slow the machine is
+                "auth": {
+                    "wfc": {
+                        "path": str(_credentials(people, folder)),
+                        "user": first.email,
+                        "peers": [each.email for each in people],
+                    }
+                },
+                "generation": {
+                    "deterministic": not many,  # the same requests each time, whatever the seed
+                    "max-examples": 40 if many else 5,
+                    "no-shrink": True,
+                    "database": "none",
+                },
+                "phases": {
+                    "examples": {"enabled": number < len(PEOPLE)},
+                    "coverage": {"enabled": number == 0},
+                    # It takes the `errors` of our problems for a field that a body must have.
+                    "fuzzing": {"error-feedback": {"enabled": False}},
+                    "stateful": {"generation": {"max-examples": 200 if many else 40}},
+                },
+            }
+        )
+        number += 1
+
+
+def _ask(tally: Tally, url: str, config: SchemathesisConfig, *, stranger: User) -> None:
+    """One round over all operations."""
+    schema = schemathesis.openapi.from_url(f"{url}/api/schema", headers=JSON, config=config)
+    tally.described = {
+        f"{method.upper()} {path}"
+        for path, methods in schema.raw_schema["paths"].items()
+        for method in methods
+    }
+    schema.hook("filter_failure")(_counts)
+    doors = Doors(tally, schema.raw_schema["paths"], stranger)
+
+    @schema.hook
+    def after_call(_context: Any, case: Any, response: Any) -> None:
+        doors.try_each(case, response)
+
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            tally.add(event.recorder)
+        elif isinstance(event, events.NonFatalError):
+            tally.find(event.label, "engine", type(event.value).__name__, str(event.value))
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+
+
+class Doors:
+    """A stranger tries every door to what somebody else has just read."""
+
+    def __init__(self, tally: Tally, paths: dict[str, Any], user: User) -> None:
+        self._tally = tally
+        self._paths = paths
+        self._asking = requests.Session()
+        self._asking.headers["Authorization"] = _authorization(user)
+        self._tried: set[str] = set()
+
+    def try_each(self, case: Any, response: Any) -> None:
+        url = str(response.request.url).partition("?")[0]
+        is_anybodys = {} in case.operation.definition.raw.get("security", [{}])
+        is_one = case.method == "GET" and case.path.endswith("}") and response.status_code == 200
+        is_owners = (
+            response.request.headers.get("Authorization") != self._asking.headers["Authorization"]
+        )
+        if not is_one or is_anybodys or not is_owners or url in self._tried:
+            return
+        self._tried.add(url)
+        for path, methods in self._paths.items():
+            if path == case.path or path.startswith(f"{case.path}/"):
+                for method in methods:
+                    self._try(
+                        method, url + path.removeprefix(case.path), f"{method.upper()} {path}"
+                    )
+
+    def _try(self, method: str, url: str, label: str) -> None:
+        answer = self._asking.request(method, url, json={}, timeout=30)
+        self._tally.strangers[answer.status_code] += 1
+        if answer.status_code not in REFUSALS:
+            words = f"{answer.status_code} {answer.text}"
+            self._tally.find(label, "stranger", "A stranger is not refused", words)
+
+
+def _counts(_context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """Whether a failure is one: not where only what no description can tell was refused."""
+    if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
+        return True
+    problem = json.loads(response.content)
+    named = {name.partition(".")[0] for name in problem.get("errors", {"": ()})}
+    return not named <= OF_EVERY_LIST | UNTELLABLE.get(case.operation.label, frozenset())
+
+
+def _credentials(people: Sequence[User], folder: Path) -> Path:
+    """A file that says who they are and what they send, in the form of Web Fuzzing Commons."""
+    entries = [
+        {
+            "name": user.email,
+            "fixedHeaders": [{"name": "Authorization", "value": _authorization(user)}],
+        }
+        for user in people
+    ]
+    path = folder / "people.json"
+    path.write_text(json.dumps({"auth": entries}))
+    return path
+
+
+def _authorization(user: User) -> str:
+    """By a token of no sign-in: nothing that the API offers ends it but leaving."""
+    return f"Bearer {issue_token(user=user, now=clock.now())}"

@@ -1,0 +1,22 @@
+"""The description of the API is true: thousands of made-up requests, answered as it says."""
+
+import pytest
+
+from tests.chaos.fuzz import fuzz_api
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("fresh_limits")
+def test_no_made_up_request_breaks_the_api_or_is_answered_against_its_description() -> None:
+    figures = fuzz_api(cases=1500)
+    print(figures)  # noqa: T201 (shown with -s, and where the test fails)
+    assert figures["found"] == figures["log"] == figures["not_asked"] == []
+    assert figures["server_errors"] == 0
+    assert figures["cases"] >= 1500
+    assert figures["strangers"] > 50
+    # Nobody guesses a password or a token: tests/integration/api has these doors.
+    needs_a_secret = ["DELETE /api/me", "POST /api/token", "POST /api/token/refresh"]
+    assert set(figures["never_served"]) <= set(needs_a_secret)
+    assert figures["held"]
