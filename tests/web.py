@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from stalkerr.lifeline import die_with_parent
 from stalkerr.processes import ROOT, environment
@@ -18,7 +19,7 @@ OURS = "stalkerr.asgi:application"
 
 
 @contextmanager
-def web(log: Path, **settings: str) -> Iterator[str]:
+def web(log: Path, **settings: Any) -> Iterator[str]:
     """A web server of its own; its address. What it says goes to `log`."""
     with served(log=log, **settings) as (url, _):
         wait_until(lambda: _answers(f"{url}/api/upcoming"), within=60)
