@@ -60,7 +60,7 @@ def ask_to_confirm(*, channel: Channel, now: dt.datetime) -> None:
             user_id=channel.user_id,
             channel=channel,
             channel_kind=channel.kind,
-            destination=channel.destination,
+            destination_id=channel.destination_id,
             state=Delivery.State.PENDING if channel.disabled_at is None else Delivery.State.HELD,
             due_at=now,
             created_at=now,

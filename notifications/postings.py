@@ -48,7 +48,7 @@ def post_book(*, user: User, book: Mapping[str, Any], url: str, now: dt.datetime
             user=user,
             channel=channel,
             channel_kind=channel.kind,
-            destination=channel.destination,
+            destination_id=channel.destination_id,
             due_at=now,
             created_at=now,
         )

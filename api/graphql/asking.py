@@ -82,8 +82,11 @@ def number_of(text: str) -> int | None:
 
 
 def body_of(given: Any) -> dict[str, Any]:
-    """What an input says; what it leaves out is not there."""
-    return {name: value for name, value in vars(given).items() if value is not strawberry.UNSET}
+    """What an input says; what it leaves out is not there, and ids are the numbers they are to REST."""
+    said = {name: value for name, value in vars(given).items() if value is not strawberry.UNSET}
+    if said.get("channels"):
+        said["channels"] = [number_of(each) or each for each in said["channels"]]
+    return said
 
 
 def _own(row: strawberry.ID) -> int:

@@ -18,6 +18,7 @@ from api.graphql.asking import Asking
 from api.graphql.errors import refused, shown
 from api.graphql.schema import schema
 from api.rest.anybody import AnybodysView
+from api.rest.once import Once
 
 _UNSEEN: Final = {"Cache-Control": "no-store"}  # an answer may hold a secret that was just made
 _SCHEMA_TEXT: Final = schema.as_str()
@@ -28,7 +29,7 @@ class GraphQLRenderer(JSONRenderer):
 
 
 @extend_schema(exclude=True)  # /graphql/schema says what there is
-class GraphQLView(AnybodysView):
+class GraphQLView(Once, AnybodysView):
     """One operation a request. Whatever is not answered is refused before anything is looked up."""
 
     http_method_names = ("post",)

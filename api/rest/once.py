@@ -53,7 +53,8 @@ class Once(APIView):
         """After this the handler is looked up: who may not ask at all takes no key."""
         super().initial(request, *args, **kwargs)
         handler, key = getattr(self, "post", None), request.headers.get(HEADER)
-        if request.method == "POST" and handler is not None and key is not None:
+        is_asked = request.method == "POST" and handler is not None and key is not None
+        if is_asked and request.user.is_authenticated:  # under nobody's name nothing is kept
             self.__dict__["post"] = partial(self._once, handler, key)
 
     def _once(

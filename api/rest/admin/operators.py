@@ -8,15 +8,15 @@ from django.db.models import Model
 from django.http import Http404
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from api.auth import ForOperators
+from api.rest.once import Once
 
 ID_MAX = 2**63 - 1
 _NAME_MAX = 200  # of a log's row
 
 
-class OperatorsView(APIView):
+class OperatorsView(Once):
     """Staff, by a session or by a token or key of the scope `admin`; to any other user it is 404."""
 
     permission_classes = (IsAuthenticated, ForOperators)

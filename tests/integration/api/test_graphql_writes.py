@@ -40,6 +40,16 @@ def client(alice: User, client_of: ClientOf) -> APIClient:
 # -- what is done -------------------------------------------------------------------------------
 
 
+def test_a_mutation_that_comes_again_is_done_once(client: APIClient, alice: User) -> None:
+    """Proves the guard Once of GraphQLView."""
+    body = {"query": CREATE_WATCH, "variables": {"w": {"kind": "author", "query": "Ada Example"}}}
+    said = [
+        client.post("/graphql", body, headers={"Idempotency-Key": "one"}).content for _ in range(2)
+    ]
+    assert said[0] == said[1]
+    assert Watch.objects.of(alice.pk).count() == 1
+
+
 def test_a_watch_is_made_changed_and_ended(client: APIClient, alice: User) -> None:
     channel = make_channel(alice)
     given = {
