@@ -52,9 +52,10 @@ class Once(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After this the handler is looked up: who may not ask at all takes no key."""
         super().initial(request, *args, **kwargs)
+        if request.method != "POST" or not request.user.is_authenticated:
+            return  # under nobody's name nothing is kept
         handler, key = getattr(self, "post", None), request.headers.get(HEADER)
-        is_asked = request.method == "POST" and handler is not None and key is not None
-        if is_asked and request.user.is_authenticated:  # under nobody's name nothing is kept
+        if handler is not None and key is not None:
             self.__dict__["post"] = partial(self._once, handler, key)
 
     def _once(
