@@ -66,10 +66,11 @@ def indexes(steps: list[Any]) -> set[str]:
     return {step["Index Name"] for step in steps if "Index Name" in step}
 
 
+# Either holds the titles to come; which of them is a near tie to the planner.
+TO_COME = ("audiobook_upcoming", "audiobook_due")
 # What is asked, and an index that the plan must use.
 QUESTIONS: dict[str, str | tuple[str, ...]] = {
-    # Either holds the titles to come; which of them is a near tie to the planner.
-    "upcoming": ("audiobook_upcoming", "audiobook_due"),
+    "upcoming": TO_COME,
     "upcoming?marketplace=us": "audiobook_due",
     "upcoming?q=w15": "audiobook_search",
     "audiobooks": "audiobook_by_day",
@@ -112,9 +113,9 @@ def test_no_table_is_read_from_end_to_end(question: str) -> None:
 
 
 # A feed, and an index that its entries are found by.
-FEEDS = {
-    "upcoming.rss": "audiobook_upcoming",
-    "upcoming.ics": "audiobook_upcoming",
+FEEDS: dict[str, str | tuple[str, ...]] = {
+    "upcoming.rss": TO_COME,
+    "upcoming.ics": TO_COME,
     "upcoming.json?marketplace=us": "audiobook_due",
     "upcoming.atom?q=w15": "audiobook_search",
     "authors/{person}.rss": "credits_contributor",
