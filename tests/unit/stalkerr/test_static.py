@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from django.core.files.storage import storages
-
 from stalkerr.static import StaticFiles
 
 
@@ -13,7 +11,3 @@ def test_files_are_compressed_by_gzip_alone(tmp_path: Path) -> None:
     storage = StaticFiles(location=str(tmp_path), base_url="/static/")
     assert len(list(storage.post_process({"page.css": (storage, "page.css")}))) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"page.css", "page.css.gz"}
-
-
-def test_it_is_how_ours_are_kept() -> None:
-    assert isinstance(storages["staticfiles"], StaticFiles)
