@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAuthenticated
 
-from api.auth import InScope
-from api.errors import CONTENT_TYPE
+from api.auth import ForOperators, InScope
+from api.problems import CONTENT_TYPE
 
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 WORDS: Final = {
@@ -67,7 +67,7 @@ class Description(AutoSchema):
                 self.view.permission_classes
             ):
                 yield 403
-        if "path" in places:
+        if "path" in places or ForOperators in self.view.permission_classes:
             yield 404
         if self.view.content_negotiation_class is DefaultContentNegotiation:
             yield 406

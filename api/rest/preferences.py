@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.models import Preferences, User, check_time_zone
 from api.rest.channel_fields import unheard
+from api.rest.given import Given
 from api.rest.owned import Owned
 from api.rest.preferred import preferences_of
 from api.rest.versions import Versioned
@@ -42,7 +43,7 @@ def _time_field() -> serializers.TimeField:
     )
 
 
-class PreferencesSerializer(serializers.Serializer[dict[str, Any]]):
+class PreferencesSerializer(Given[dict[str, Any]]):
     time_zone = serializers.CharField(
         max_length=64, help_text="Yours, such as Europe/Berlin: all hours are meant so."
     )

@@ -1,8 +1,8 @@
 """The drill on the API's description: made-up requests, and every answer is held to what it says.
 
 Schemathesis reads the description that the server serves, and makes requests that keep to it and
-others that do not, alone and in chains: what one answers, another is asked about. Two people take
-turns; what one of them can read, the other is refused at every door there is to it.
+others that do not, alone and in chains: what one answers, another is asked about. Two people and
+one of the staff take turns; what one of them can read, the next is refused at every door to it.
 """
 
 import json
@@ -10,9 +10,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import requests
 import schemathesis
@@ -21,21 +22,39 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from accounts.models import User
+from accounts.models import Scope, User
 from api.auth import issue_token
 from stalkerr import clock
+from tests.chaos.memory import IF_MATCH, Memory
 from tests.chaos.questions import OF_EVERY_LIST, UNTELLABLE, furnish
 from tests.sinks import HttpSink
 from tests.web import errors_in, web
 
 SEED: Final = 20270309
 PEOPLE: Final = ("alice", "bob")
+STAFF: Final = "operator"
+STAFFS: Final = "/api/admin/"  # what is theirs only
 SHOWN: Final = 20  # failures that are told whole
 TEXT_SHOWN: Final = 600  # characters of each
 REFUSALS: Final = {401, 403, 404}
 # So that no limit hides what is behind it, and nobody has to sign in again.
 SETTINGS: Final = {"LIMITS_FACTOR": "1000000", "JWT_LIFETIME": "86400", "LOG_LEVEL": "ERROR"}
 JSON: Final = {"Accept": "application/vnd.oai.openapi+json"}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks, and what opens their doors: a token of no sign-in, that only leaving ends."""
+
+    name: str
+    authorization: str
+    is_staff: bool
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        scope = Scope.ADMIN if user.is_staff else Scope.WRITE
+        token = issue_token(user=user, now=clock.now(), scope=scope)
+        return cls(user.email, f"Bearer {token}", user.is_staff)
 
 
 @dataclass
@@ -84,12 +103,12 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
     begun, tally = time.monotonic(), Tally()
     with tempfile.TemporaryDirectory() as folder, HttpSink() as receiver:
         log = Path(folder) / "web"
-        people = furnish(PEOPLE, receiver.url)
-        with web(log, **SETTINGS) as url:
+        people = [Person.of(user) for user in furnish(PEOPLE, STAFF, receiver.url)]
+        with web(log, **SETTINGS) as url, _reminded(url, people, seed):
             for number, config in enumerate(_rounds(url, people, Path(folder), seed)):
-                if number >= len(PEOPLE) and tally.cases >= cases:
+                if number >= len(people) and tally.cases >= cases:
                     break
-                _ask(tally, url, config, stranger=people[1 - number % 2])
+                _ask(tally, url, config, people, number)
         said = errors_in(log)
     shown = [": ".join((*what, words)) for what, words in tally.found.items()]
     silent = sorted(tally.described - tally.asked)
@@ -110,14 +129,31 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _reminded(url: str, people: Sequence[Person], seed: int) -> Iterator[None]:
+    """Every request says what its sender would know."""
+    memories = {each.authorization: Memory(url, each.authorization, seed) for each in people}
+
+    @schemathesis.hook
+    def before_call(_context: Any, case: Any, _options: Any) -> None:
+        memory = memories.get(case.headers.get("Authorization"))
+        if memory is not None:
+            memory.remind(case)
+
+    try:
+        yield
+    finally:
+        schemathesis.hooks.unregister(before_call)
+
+
 def _rounds(
-    url: str, people: Sequence[User], folder: Path, seed: int
+    url: str, people: Sequence[Person], folder: Path, seed: int
 ) -> Iterator[SchemathesisConfig]:
     """First every rule of the description at its bounds, then what chance brings; by turns."""
     number = 0
     while True:
-        first = people[number % 2]
-        many = number >= len(PEOPLE)
+        first = people[number % len(people)]
+        many = number >= len(people)
         yield SchemathesisConfig.from_dict(
             {
                 "seed": seed + number,
@@ -129,8 +165,8 @@ def _rounds(
                 "auth": {
                     "wfc": {
                         "path": str(_credentials(people, folder)),
-                        "user": first.email,
-                        "peers": [each.email for each in people],
+                        "user": first.name,
+                        "peers": [each.name for each in people],
                     }
                 },
                 "generation": {
@@ -140,8 +176,8 @@ def _rounds(
                     "database": "none",
                 },
                 "phases": {
-                    "examples": {"enabled": number < len(PEOPLE)},
-                    "coverage": {"enabled": number == 0},
+                    "examples": {"enabled": not many},
+                    "coverage": {"enabled": not many and number != 1},
                     # It takes the `errors` of our problems for a field that a body must have.
                     "fuzzing": {"error-feedback": {"enabled": False}},
                     "stateful": {"generation": {"max-examples": 200 if many else 40}},
@@ -151,9 +187,19 @@ def _rounds(
         number += 1
 
 
-def _ask(tally: Tally, url: str, config: SchemathesisConfig, *, stranger: User) -> None:
-    """One round over all operations."""
-    schema = schemathesis.openapi.from_url(f"{url}/api/schema", headers=JSON, config=config)
+def _ask(
+    tally: Tally, url: str, config: SchemathesisConfig, people: Sequence[Person], number: int
+) -> None:
+    """One round, by one of them; the next is a stranger to them."""
+    whole = schemathesis.openapi.from_url(f"{url}/api/schema", headers=JSON, config=config)
+    stranger = people[(number + 1) % len(people)]
+    # Who is staff asks only what is theirs; to others it is not there.
+    at_staffs = {"path_regex": f"^{STAFFS}"}
+    is_theirs = people[number % len(people)].is_staff
+    if is_theirs:
+        schema = whole.include(**at_staffs)
+    else:
+        schema = whole if number else whole.exclude(**at_staffs)
     tally.described = {
         f"{method.upper()} {path}"
         for path, methods in schema.raw_schema["paths"].items()
@@ -178,11 +224,11 @@ def _ask(tally: Tally, url: str, config: SchemathesisConfig, *, stranger: User) 
 class Doors:
     """A stranger tries every door to what somebody else has just read."""
 
-    def __init__(self, tally: Tally, paths: dict[str, Any], user: User) -> None:
+    def __init__(self, tally: Tally, paths: dict[str, Any], stranger: Person) -> None:
         self._tally = tally
         self._paths = paths
         self._asking = requests.Session()
-        self._asking.headers["Authorization"] = _authorization(user)
+        self._asking.headers["Authorization"] = stranger.authorization
         self._tried: set[str] = set()
 
     def try_each(self, case: Any, response: Any) -> None:
@@ -212,27 +258,26 @@ class Doors:
 
 def _counts(_context: Any, failure: Any, case: Any, response: Any) -> bool:
     """Whether a failure is one: not where only what no description can tell was refused."""
-    if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    if response.status_code == 412:
+        return IF_MATCH not in case.headers  # which tag a row has
+    if response.status_code != 400:
         return True
     problem = json.loads(response.content)
     named = {name.partition(".")[0] for name in problem.get("errors", {"": ()})}
     return not named <= OF_EVERY_LIST | UNTELLABLE.get(case.operation.label, frozenset())
 
 
-def _credentials(people: Sequence[User], folder: Path) -> Path:
+def _credentials(people: Sequence[Person], folder: Path) -> Path:
     """A file that says who they are and what they send, in the form of Web Fuzzing Commons."""
     entries = [
         {
-            "name": user.email,
-            "fixedHeaders": [{"name": "Authorization", "value": _authorization(user)}],
+            "name": each.name,
+            "fixedHeaders": [{"name": "Authorization", "value": each.authorization}],
         }
-        for user in people
+        for each in people
     ]
     path = folder / "people.json"
     path.write_text(json.dumps({"auth": entries}))
     return path
-
-
-def _authorization(user: User) -> str:
-    """By a token of no sign-in: nothing that the API offers ends it but leaving."""
-    return f"Bearer {issue_token(user=user, now=clock.now())}"

@@ -11,7 +11,10 @@ from stalkerr import clock
 from tests.crowd import SECRET
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
 from tests.people import make_user
+from workers.ledger import slots
 
+JOB: Final = "workers.prune"  # one of it is under way
+_LEASE: Final = dt.timedelta(hours=1)
 _WATCH: Final = frozenset({"query", "asin", "aliases", "excluded_words", "channels"})
 _CHANNEL: Final = frozenset(
     {"config", "headline_template", "body_template"}  # what a kind wants, and a small language
@@ -44,8 +47,8 @@ UNTELLABLE: Final[dict[str, frozenset[str]]] = {
 }
 
 
-def furnish(names: Sequence[str], receiver: str) -> list[User]:
-    """People with a little of everything, in a catalogue with a little of everything.
+def furnish(names: Sequence[str], staff: str, receiver: str) -> list[User]:
+    """People with a little of everything, in a catalogue with a little of everything; staff last.
 
     Their webhooks lead to `receiver`, so that a test message has somewhere to go. Nothing else
     leaves: no worker runs, and made-up addresses are hosts that there are not.
@@ -72,4 +75,7 @@ def furnish(names: Sequence[str], receiver: str) -> list[User]:
         make_watch(user, now=now)
         for book, state in zip(books, cycle(["held", "pending"]), strict=False):
             make_delivery(channel, event_of(book), now=now, state=state)
-    return users
+    slot = now.replace(second=0, microsecond=0)
+    slots.open_slots(slots={JOB: slot})
+    slots.claim(job=JOB, slot=slot, now=now, lease=_LEASE, task_id="", worker="")
+    return [*users, make_user(staff, is_staff=True)]

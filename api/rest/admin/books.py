@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from api.catalogue import CatalogueFilter, IdFilter, Record, Rows, records, shown
 from api.rest.admin.operators import OperatorsView, log, words_of
 from api.rest.audiobooks import AudiobookSerializer
+from api.rest.given import Given
 from catalog.correcting import correct_audiobook
 from catalog.corrections import CORRECTABLE
 from catalog.models import Audiobook
@@ -45,7 +46,7 @@ class StaffBookSerializer(AudiobookSerializer):
         read_only_fields = fields  # type: ignore[assignment]
 
 
-class CorrectionSerializer(serializers.Serializer[Any]):
+class CorrectionSerializer(Given[Any]):
     """Facts as they are to be from now on; null: there is nothing to be said."""
 
     title = serializers.CharField(max_length=1000, required=False)
