@@ -63,6 +63,14 @@ def test_a_problem_is_described_once_for_all(description: dict[str, Any]) -> Non
         (("post", "/api/watches/replay"), {"422", "503"}),
         (("post", "/api/webhooks/new-book"), {"409", "503"}),
         (("get", "/api/explain"), {"404"}),
+        (("post", "/api/watches/bulk/delete"), {"404"}),
+        (("post", "/api/watches/bulk/mute"), {"404"}),
+        (("post", "/api/watches/bulk/unmute"), {"404"}),
+        (("post", "/api/watches/preview"), {"503"}),
+        (("post", "/api/watches/{id}/visit"), {"503"}),
+        (("get", "/api/admin/books"), {"404"}),
+        (("get", "/api/admin/jobs"), {"404"}),
+        (("get", "/api/admin/jobs/slots"), {"404"}),
     ],
 )
 def test_what_only_one_operation_answers_is_described_too(
