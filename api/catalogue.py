@@ -64,6 +64,17 @@ class IdFilter(Filter):
         super().__init__(*names, min_value=1, max_value=ID_MAX, **options)
 
 
+@extend_schema_field(bool)
+class YesFilter(Filter):
+    """Yes or no, as JSON says it; anything else is a mistake, not a filter that is left out."""
+
+    field_class = forms.TypedChoiceField
+
+    def __init__(self, *names: str, **options: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(*names, choices=choices, coerce="true".__eq__, empty_value=None, **options)
+
+
 class MomentField(IsoDateTimeField):
     """A moment as PostgreSQL can hold it, which knows no offset of 16 hours and more."""
 

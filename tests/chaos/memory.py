@@ -48,6 +48,8 @@ class Memory:
         if case.method in EDITS and IF_MATCH in case.headers and self._is_meant():
             answer = self._asking.get(f"{self._url}{case.formatted_path}", timeout=30)
             case.headers[IF_MATCH] = answer.headers.get("ETag", case.headers[IF_MATCH])
+        if "token" in case.path_parameters and self._is_meant():
+            case.path_parameters["token"] = self._token()
         if isinstance(case.body, dict) and self._is_meant():
             self._name_rows(case.body)
 
@@ -72,6 +74,16 @@ class Memory:
         answer = self._asking.get(f"{self._url}/api/{path}", timeout=30)
         found = sorted({row[name] for row in answer.json()["results"]})
         return self._chance.sample(found, min(_AT_ONCE, len(found)))
+
+    def _token(self) -> str:
+        """Of a list that is shared from now on."""
+        lists = f"{self._url}/api/lists"
+        rows = self._asking.get(lists, timeout=30).json()["results"]
+        row = (
+            rows[0] if rows else self._asking.post(lists, json={"name": "Mine"}, timeout=30).json()
+        )
+        shared = self._asking.post(f"{lists}/{row['id']}/share", timeout=30).json()
+        return str(shared["urls"]["api"]).rpartition("/")[2]
 
     def _is_meant(self) -> bool:
         return self._chance.random() < _USUALLY

@@ -11,10 +11,21 @@ from stalkerr import clock
 from tests.factories import make_audiobook
 from tests.integration.api.conftest import ClientOf
 
+AUTHOR = {"kind": "author", "query": "Ada"}
+
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "field"),
     [
+        ("post", "/api/watches", {"kind": "author", "query": 5}, "query"),
+        ("post", "/api/watches", AUTHOR | {"muted": "no"}, "muted"),
+        ("post", "/api/watches", AUTHOR | {"remind_days": [1, "2"]}, "remind_days.1"),
+        ("post", "/api/watches", AUTHOR | {"per_edition": 1}, "per_edition"),
+        ("post", "/api/feeds", {"name": 0}, "name"),
+        ("post", "/api/feeds", {"watch": "1"}, "watch"),
+        ("post", "/api/feeds", {"watch": True}, "watch"),
+        ("post", "/api/channels", {"kind": "webhook", "config": {"url": 5}}, "config.url"),
+        ("post", "/api/token/revoke", {"refresh": 0}, "refresh"),
         ("post", "/api/lists", {"name": 5}, "name"),
         ("post", "/api/lists", {"name": "Mine", "watches": ["5"]}, "watches.0"),
         ("post", "/api/lists/shared/none/copy", {"name": 5}, "name"),
