@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Preferences, User, check_time_zone
-from api.rest.channel_fields import unheard
+from api.rest.channel_fields import HourField, unheard
 from api.rest.given import Given
 from api.rest.owned import Owned
 from api.rest.preferred import preferences_of
@@ -37,8 +37,8 @@ _PARTS: Final = {
 }
 
 
-def _time_field() -> serializers.TimeField:
-    return serializers.TimeField(
+def _time_field() -> HourField:
+    return HourField(
         format=_CLOCK, input_formats=[_CLOCK], allow_null=True, help_text="Of a new channel."
     )
 

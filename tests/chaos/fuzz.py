@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -59,6 +60,45 @@ class Person:
         return cls(user.email, f"Bearer {token}", user.is_staff)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """Whose it is; each has a first one, and then more."""
+
+    number: int
+    people: Sequence[Person]
+
+    @property
+    def person(self) -> Person:
+        return self.people[self.number % len(self.people)]
+
+    @property
+    def stranger(self) -> Person:
+        return self.people[(self.number + 1) % len(self.people)]
+
+    @property
+    def is_first(self) -> bool:
+        return self.number < len(self.people)
+
+    @property
+    def is_thorough(self) -> bool:
+        """Every bound is tried once, by who may be there."""
+        return self.number == 0 or (self.is_first and self.person.is_staff)
+
+    @property
+    def chains(self) -> int:
+        """How many of them: what is staff's leads nowhere else, and to make some up takes long."""
+        if self.person.is_staff:
+            return 5
+        return 30 if self.is_first else 200
+
+    def narrowed(self, schema: Any) -> Any:
+        """Staff ask what is theirs only. To others it is not there, which one of them sees."""
+        at_staffs = {"path_regex": f"^{STAFFS}"}
+        if self.person.is_staff:
+            return schema.include(**at_staffs)
+        return schema.exclude(**at_staffs) if self.is_thorough else schema
+
+
 @dataclass
 class Tally:
     """What came of it so far."""
@@ -99,6 +139,11 @@ class Tally:
         every = self.statuses + self.strangers
         return sum(count for status, count in every.items() if status >= 500)
 
+    @property
+    def limited(self) -> int:
+        """Those that a limit kept from what they are about."""
+        return self.statuses[429] + self.strangers[429]
+
 
 def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
     """At least so many requests: no server error, and no answer that the description does not have."""
@@ -107,10 +152,11 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
         log = Path(folder) / "web"
         people = [Person.of(user) for user in furnish(PEOPLE, STAFF, receiver.url)]
         with web(log, **SETTINGS) as url, _reminded(url, people, seed):
-            for number, config in enumerate(_rounds(url, people, Path(folder), seed)):
-                if number >= len(people) and tally.cases >= cases:
+            known = _credentials(people, Path(folder))
+            for turn in (Turn(number, people) for number in count()):
+                if not turn.is_first and tally.cases >= cases:
                     break
-                _ask(tally, url, config, people, number)
+                _ask(tally, url, turn, _config(url, turn, known, seed))
         said = errors_in(log)
     shown = [": ".join((*what, words)) for what, words in tally.found.items()]
     silent = sorted(tally.described - tally.asked)
@@ -121,9 +167,11 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
         "served": len(tally.served),
         "strangers": tally.strangers.total(),
         "server_errors": tally.server_errors,
+        "limited": tally.limited,
         "violations": len(shown),
         "seconds": round(time.monotonic() - begun, 1),
-        "held": tally.cases >= cases and not (tally.server_errors or shown or silent or said),
+        "held": tally.cases >= cases
+        and not (tally.server_errors or tally.limited or shown or silent or said),
         "found": shown[:SHOWN],
         "not_asked": silent,
         "never_served": sorted(tally.described - tally.served),
@@ -148,68 +196,52 @@ def _reminded(url: str, people: Sequence[Person], seed: int) -> Iterator[None]:
         schemathesis.hooks.unregister(before_call)
 
 
-def _rounds(
-    url: str, people: Sequence[Person], folder: Path, seed: int
-) -> Iterator[SchemathesisConfig]:
-    """First every rule of the description at its bounds, then what chance brings; by turns."""
-    number = 0
-    while True:
-        first = people[number % len(people)]
-        many = number >= len(people)
-        yield SchemathesisConfig.from_dict(
-            {
-                "seed": seed + number,
-                "base-url": url,
-                "cache": {"enabled": False},  # what one run learns is no matter of the next
-                "continue-on-failure": True,
-                "request-timeout": 30,
-                "suppress-health-check": ["all"],  # hypothesis's own: how slow the machine is
-                "auth": {
-                    "wfc": {
-                        "path": str(_credentials(people, folder)),
-                        "user": first.name,
-                        "peers": [each.name for each in people],
-                    }
-                },
-                "generation": {
-                    "deterministic": not many,  # the same requests each time, whatever the seed
-                    "max-examples": 40 if many else 5,
-                    "no-shrink": True,
-                    "database": "none",
-                },
-                "checks": {"negative_data_rejection": {"expected-statuses": _NOES}},
-                "phases": {
-                    "examples": {"enabled": not many},
-                    "coverage": {"enabled": not many and number != 1},
-                    # It takes the `errors` of our problems for a field that a body must have.
-                    "fuzzing": {"error-feedback": {"enabled": False}},
-                    "stateful": {"generation": {"max-examples": 200 if many else 40}},
-                },
-            }
-        )
-        number += 1
+def _config(url: str, turn: Turn, credentials: Path, seed: int) -> SchemathesisConfig:
+    """First every rule of the description at its bounds, then what chance brings."""
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": seed + turn.number,
+            "base-url": url,
+            "cache": {"enabled": False},  # what one run learns is no matter of the next
+            "continue-on-failure": True,
+            "request-timeout": 30,
+            "suppress-health-check": ["all"],  # hypothesis's own: how slow the machine is
+            "auth": {
+                "wfc": {
+                    "path": str(credentials),
+                    "user": turn.person.name,
+                    "peers": [each.name for each in turn.people],
+                }
+            },
+            "generation": {
+                "deterministic": turn.is_first,  # the same requests each time, whatever the seed
+                "max-examples": 5 if turn.is_first else 40,
+                "no-shrink": True,
+                "database": "none",
+            },
+            "checks": {"negative_data_rejection": {"expected-statuses": _NOES}},
+            "phases": {
+                "examples": {"enabled": turn.is_first},
+                "coverage": {"enabled": turn.is_thorough},
+                # It takes the `errors` of our problems for a field that a body must have.
+                "fuzzing": {"error-feedback": {"enabled": False}},
+                "stateful": {"generation": {"max-examples": turn.chains}},
+            },
+        }
+    )
 
 
-def _ask(
-    tally: Tally, url: str, config: SchemathesisConfig, people: Sequence[Person], number: int
-) -> None:
-    """One round, by one of them; the next is a stranger to them."""
+def _ask(tally: Tally, url: str, turn: Turn, config: SchemathesisConfig) -> None:
+    """One turn; the next who has one is a stranger to who asks."""
     whole = schemathesis.openapi.from_url(f"{url}/api/schema", headers=JSON, config=config)
-    stranger = people[(number + 1) % len(people)]
-    # Who is staff asks only what is theirs; to others it is not there.
-    at_staffs = {"path_regex": f"^{STAFFS}"}
-    is_theirs = people[number % len(people)].is_staff
-    if is_theirs:
-        schema = whole.include(**at_staffs)
-    else:
-        schema = whole if number else whole.exclude(**at_staffs)
+    schema = turn.narrowed(whole)
     tally.described = {
         f"{method.upper()} {path}"
         for path, methods in schema.raw_schema["paths"].items()
         for method in methods
     }
     schema.hook("filter_failure")(_counts)
-    doors = Doors(tally, schema.raw_schema["paths"], stranger)
+    doors = Doors(tally, schema.raw_schema["paths"], turn.stranger)
 
     @schema.hook
     def after_call(_context: Any, case: Any, response: Any) -> None:

@@ -25,7 +25,8 @@ _LISTED: Final[Mapping[str, tuple[str, str]]] = {
     "work": ("audiobooks", "work_id"),
     "works": ("audiobooks", "work_id"),
 }
-_AT_ONCE: Final = 2  # rows that are named in one body
+_KNOWN: Final = 5  # rows of a kind
+_AT_ONCE: Final = 2  # of these, in one body
 _USUALLY: Final = 0.6  # so often what is known is said; else what chance brings stays
 
 
@@ -62,6 +63,8 @@ class Memory:
             self._keys.add(key)
 
     def _name_rows(self, body: dict[str, Any]) -> None:
+        if body.get("state") == "held":
+            return  # all that is held would go at once, and nothing be left to be asked for alone
         for field in _LISTED:
             value = body.get(field)
             if isinstance(value, list) and value:
@@ -71,7 +74,7 @@ class Memory:
 
     def _rows(self, field: str) -> list[int]:
         path, name = _LISTED[field]
-        answer = self._asking.get(f"{self._url}/api/{path}", timeout=30)
+        answer = self._asking.get(f"{self._url}/api/{path}?page_size={_KNOWN}", timeout=30)
         found = sorted({row[name] for row in answer.json()["results"]})
         return self._chance.sample(found, min(_AT_ONCE, len(found)))
 
