@@ -34,8 +34,8 @@ UNTELLABLE: Final[dict[str, frozenset[str]]] = {
     "GET /api/explain": frozenset({"", "asin"}),  # one of three ways to name a title
     "GET /api/admin/jobs": frozenset({"job"}),  # by its name; the refusal has them all
     "GET /api/admin/jobs/slots": frozenset({"job"}),
-    # None is corrected and let go at once; Django knows addresses better than a format does.
-    "PATCH /api/admin/books/{id}": frozenset({"", "cover_url"}),
+    # None is corrected and let go at once; Django knows addresses; no day of a year that means "unknown".
+    "PATCH /api/admin/books/{id}": frozenset({"", "cover_url", "release_date"}),
     "PATCH /api/channels/{id}": _CHANNEL | {"kind"},  # it keeps its kind
     "PATCH /api/lists/{id}": _LIST,
     "PATCH /api/preferences": _PREFERENCES,
