@@ -1,5 +1,6 @@
 """Questions about what exists: filters, and rows that hold all that is shown of an audiobook."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,8 +8,16 @@ from django import forms
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
-from django_filters import CharFilter, ChoiceFilter, DateFilter, Filter, FilterSet
+from django_filters import (
+    CharFilter,
+    ChoiceFilter,
+    DateFilter,
+    Filter,
+    FilterSet,
+    IsoDateTimeFilter,
+)
 from django_filters import MultipleChoiceFilter as ChoicesFilter
+from django_filters.fields import IsoDateTimeField
 from drf_spectacular.utils import extend_schema_field
 
 from catalog import marketplaces
@@ -53,6 +62,32 @@ class IdFilter(Filter):
 
     def __init__(self, *names: str, **options: Any) -> None:
         super().__init__(*names, min_value=1, max_value=ID_MAX, **options)
+
+
+@extend_schema_field(bool)
+class YesFilter(Filter):
+    """Yes or no, as JSON says it; anything else is a mistake, not a filter that is left out."""
+
+    field_class = forms.TypedChoiceField
+
+    def __init__(self, *names: str, **options: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(*names, choices=choices, coerce="true".__eq__, empty_value=None, **options)
+
+
+class MomentField(IsoDateTimeField):
+    """A moment as PostgreSQL can hold it, which knows no offset of 16 hours and more."""
+
+    def clean(self, value: Any) -> dt.datetime | None:
+        moment: dt.datetime | None = super().clean(value)
+        try:
+            return moment and moment.astimezone(dt.UTC)
+        except OverflowError as error:
+            raise forms.ValidationError(self.error_messages["invalid"]) from error
+
+
+class MomentFilter(IsoDateTimeFilter):
+    field_class = MomentField
 
 
 class CatalogueFilter(FilterSet):

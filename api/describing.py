@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.core.validators import RegexValidator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAuthenticated
 
-from api.auth import InScope
-from api.errors import CONTENT_TYPE
+from api.auth import ForOperators, InScope
+from api.problems import CONTENT_TYPE
 
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 WORDS: Final = {
@@ -26,6 +27,7 @@ WORDS: Final = {
     429: "Too many requests; come back later.",
     503: "This can't be answered now; try again in a minute.",
 }
+_LISTS: Final = (serializers.ListField, serializers.ListSerializer)
 # Neither says no to somebody who is signed in and only reads.
 _ANYBODY: Final = {AllowAny, IsAuthenticated, InScope}
 # What str.strip() takes off, and the zero, which PostgreSQL can't hold.
@@ -67,7 +69,7 @@ class Description(AutoSchema):
                 self.view.permission_classes
             ):
                 yield 403
-        if "path" in places:
+        if "path" in places or ForOperators in self.view.permission_classes:
             yield 404
         if self.view.content_negotiation_class is DefaultContentNegotiation:
             yield 406
@@ -94,13 +96,19 @@ class Description(AutoSchema):
         )
         if direction != "request" or field.read_only:
             return described
-        if isinstance(field, serializers.ListField) and not field.allow_empty:
-            described["minItems"] = 1
+        if isinstance(field, _LISTS):
+            described |= _bounds(field)
         if isinstance(field, serializers.DateField | serializers.DateTimeField):
             described["minLength"] = len("2027-03-09")
         if isinstance(field, serializers.CharField) and "format" not in described:
-            described["pattern"] = _pattern(field, described.get("pattern"))
+            described |= _pattern(field)
         return described
+
+    def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
+        """Where any text will do an empty one does: it is not one of two ways to do so."""
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        if schema.get("oneOf", [{}])[0].get("pattern") == SAYABLE:
+            schema |= schema.pop("oneOf")[0]
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
         """One that `is_closed` has no other fields."""
@@ -112,11 +120,18 @@ class Description(AutoSchema):
         return described
 
 
-def _pattern(field: Any, own: str | None) -> str:
-    """What a text must look like, beside what its validator says."""
-    if own:
-        return f"^$|{own}" if field.allow_blank else own
-    return SAYABLE if field.allow_blank or not field.trim_whitespace else _NOT_BLANK
+def _bounds(field: Any) -> dict[str, int]:
+    """How many there may be."""
+    most = {} if field.max_length is None else {"maxItems": field.max_length}
+    return most if field.allow_empty else most | {"minItems": 1}
+
+
+def _pattern(field: Any) -> dict[str, str]:
+    """What a text must look like, unless a validator of the field's own says it."""
+    if any(isinstance(each, RegexValidator) for each in field.validators):
+        return {}
+    is_any = field.allow_blank or not field.trim_whitespace
+    return {"pattern": SAYABLE if is_any else _NOT_BLANK}
 
 
 def _complete_parameter(parameter: dict[str, Any]) -> None:

@@ -5,13 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-CONTENT_TYPE = "application/problem+json"
+from api.problems import CONTENT_TYPE, is_for_programs, problem, refused
+
 OF_THE_WHOLE = "non_field_errors"  # where REST framework puts what no field is to blame for
 
 
@@ -23,19 +24,6 @@ class TooLargeError(APIException):
 class ConflictError(APIException):
     status_code = HTTPStatus.CONFLICT
     default_detail = "This is not possible as things stand."
-
-
-def problem(status: int, detail: str, errors: Mapping[str, list[str]] | None = None) -> Any:
-    """The body of an error: what went wrong, and for each field a list of sentences."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        body["errors"] = errors
-    return body
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -101,10 +89,8 @@ def _answer(
     request: HttpRequest, status: int, detail: str, exception: Exception | None
 ) -> HttpResponseBase:
     """Problem details under /api and /graphql, plain text for feeds, Django's pages elsewhere."""
-    if request.path.startswith(("/api/", "/graphql")):
-        return JsonResponse(problem(status, detail), status=status, content_type=CONTENT_TYPE)
-    if request.path.startswith("/feeds/"):
-        return HttpResponse(detail, status=status, content_type="text/plain; charset=utf-8")
+    if is_for_programs(request.path) or request.path.startswith("/feeds/"):
+        return refused(request.path, status, detail)
     if exception is None:
         return defaults.server_error(request)
     return _PAGES[status](request, exception)

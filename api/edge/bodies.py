@@ -1,6 +1,7 @@
 """What stands before Django: it takes all of a body to disk before it looks at its size."""
 
 from api.edge.protocol import Application, Message, Receive, Scope, Send
+from api.problems import refused
 
 
 def bounded(application: Application, limit: int) -> Application:
@@ -17,12 +18,16 @@ def bounded(application: Application, limit: int) -> Application:
 
         await application(scope, receive_some, send)
         if size > limit:  # it gave up before it answered
-            await _refuse(send)
+            await _refuse(send, scope["path"])
 
     return edge
 
 
-async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": b"This is too large."})
+async def _refuse(send: Send, path: str) -> None:
+    answer = refused(path, 413, "This is too large.")
+    headers = [
+        (b"content-type", answer.headers["Content-Type"].encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.content})

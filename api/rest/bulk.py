@@ -10,6 +10,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.describing import problems
+from api.rest.given import Given
 from api.rest.owned import Owned
 from api.rest.watches import WatchSerializer, look_soon
 from api.throttling import limit
@@ -45,7 +47,7 @@ class WatchesSerializer(serializers.ListSerializer[Watch]):
         return watches
 
 
-class BulkSerializer(serializers.Serializer[Any]):
+class BulkSerializer(Given[Any]):
     watches = WatchesSerializer(
         child=WatchSerializer(),
         allow_empty=False,
@@ -54,7 +56,7 @@ class BulkSerializer(serializers.Serializer[Any]):
     )
 
 
-class IdsSerializer(serializers.Serializer[Any]):
+class IdsSerializer(Given[Any]):
     ids = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=_ID_MAX),
         allow_empty=False,
@@ -65,6 +67,9 @@ class IdsSerializer(serializers.Serializer[Any]):
 
 class ChangedSerializer(serializers.Serializer[Any]):
     changed = serializers.IntegerField(help_text="Those that were otherwise before.")
+
+
+_CHANGED: dict[Any, Any] = {200: ChangedSerializer, **problems(404)}
 
 
 class OwnedWatches(Owned[Watch]):
@@ -122,7 +127,7 @@ class ManyView(OwnedWatches):
 class MuteView(ManyView):
     """Pause watches: what they would have told is recorded, not told, and not told later."""
 
-    @extend_schema(operation_id="watches_mute", request=IdsSerializer, responses=ChangedSerializer)
+    @extend_schema(operation_id="watches_mute", request=IdsSerializer, responses=_CHANGED)
     @transaction.atomic
     def post(self, request: Request) -> Response:
         ids = self._locked(request)
@@ -132,9 +137,7 @@ class MuteView(ManyView):
 class UnmuteView(ManyView):
     """Let paused watches be heard again, from now on."""
 
-    @extend_schema(
-        operation_id="watches_unmute", request=IdsSerializer, responses=ChangedSerializer
-    )
+    @extend_schema(operation_id="watches_unmute", request=IdsSerializer, responses=_CHANGED)
     @transaction.atomic
     def post(self, request: Request) -> Response:
         ids = self._locked(request)
@@ -144,9 +147,7 @@ class UnmuteView(ManyView):
 class DeleteView(ManyView):
     """Delete watches."""
 
-    @extend_schema(
-        operation_id="watches_delete", request=IdsSerializer, responses=ChangedSerializer
-    )
+    @extend_schema(operation_id="watches_delete", request=IdsSerializer, responses=_CHANGED)
     @transaction.atomic
     def post(self, request: Request) -> Response:
         ids = self._locked(request)

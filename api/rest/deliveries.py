@@ -7,14 +7,14 @@ from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils.functional import cached_property
-from django_filters import ChoiceFilter, FilterSet, IsoDateTimeFilter
+from django_filters import ChoiceFilter, FilterSet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.catalogue import IdFilter
+from api.catalogue import IdFilter, MomentFilter
 from api.describing import problems
 from api.errors import ConflictError
 from api.rest.given import Given
@@ -133,7 +133,7 @@ class DeliveryFilter(FilterSet):
         choices=[(each, each) for each in (*ReleaseEvent.Kind.values, NOTICE, BOOK)],
         label="Of the news; or notice, or book.",
     )
-    since = IsoDateTimeFilter("created_at", "gte", label="Promised at this moment or later.")
+    since = MomentFilter("created_at", "gte", label="Promised at this moment or later.")
 
     class Meta:
         model = Delivery

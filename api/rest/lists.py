@@ -22,6 +22,7 @@ from accounts.models import User
 from api.errors import ConflictError
 from api.feeds.contents import shared_upcoming
 from api.feeds.views import FORMATS
+from api.rest.given import Given
 from api.rest.once import Once
 from api.rest.owned import OwnedViewSet
 from api.rest.preferred import preferences_of
@@ -62,7 +63,7 @@ class WatchIdsField(serializers.ListField):
         return ids
 
 
-class WatchListSerializer(serializers.Serializer[WatchList]):
+class WatchListSerializer(Given[WatchList]):
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(max_length=NAME_MAX)
     watches = WatchIdsField(max_length=WATCHES_MAX, default=list, help_text="Yours, by id.")
@@ -185,7 +186,7 @@ class SharedListView(APIView):
         return Response(SeenListSerializer(seen).data, headers=UNSEEN)
 
 
-class CopySerializer(serializers.Serializer[Any]):
+class CopySerializer(Given[Any]):
     name = serializers.CharField(
         max_length=NAME_MAX, required=False, help_text="Of your list; else that of the shared one."
     )

@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Preferences, User, check_time_zone
-from api.rest.channel_fields import unheard
+from api.rest.channel_fields import HourField, unheard
+from api.rest.given import Given
 from api.rest.owned import Owned
 from api.rest.preferred import preferences_of
 from api.rest.versions import Versioned
@@ -36,13 +37,13 @@ _PARTS: Final = {
 }
 
 
-def _time_field() -> serializers.TimeField:
-    return serializers.TimeField(
+def _time_field() -> HourField:
+    return HourField(
         format=_CLOCK, input_formats=[_CLOCK], allow_null=True, help_text="Of a new channel."
     )
 
 
-class PreferencesSerializer(serializers.Serializer[dict[str, Any]]):
+class PreferencesSerializer(Given[dict[str, Any]]):
     time_zone = serializers.CharField(
         max_length=64, help_text="Yours, such as Europe/Berlin: all hours are meant so."
     )

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.describing import problems
 from api.rest.bulk import OwnedWatches
 from api.rest.replays import BusyError
 from api.rest.watches import WatchSerializer, draft_of
@@ -36,7 +37,9 @@ class WatchPreviewView(OwnedWatches):
     """How much a watch would find, before you make it: in seconds, or not at all. It is not kept."""
 
     @extend_schema(
-        operation_id="watches_preview", request=WatchSerializer, responses=WatchPreviewSerializer
+        operation_id="watches_preview",
+        request=WatchSerializer,
+        responses={200: WatchPreviewSerializer, **problems(503)},
     )
     def post(self, request: Request) -> Response:
         context: dict[str, Any] = {"request": request}

@@ -9,6 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.describing import problems
 from api.rest.bulk import OwnedWatches
 from api.rest.watches import look_soon
 from api.throttling import limit_all, rule_of
@@ -43,7 +44,11 @@ class VisitView(OwnedWatches):
     its turn at the store. Once in half an hour for a watch, 20 times an hour for a user.
     """
 
-    @extend_schema(operation_id="watches_visit", request=None, responses={202: VisitSerializer})
+    @extend_schema(
+        operation_id="watches_visit",
+        request=None,
+        responses={202: VisitSerializer, **problems(503)},
+    )
     def post(self, request: Request, pk: int) -> Response:
         watch = get_object_or_404(self.mine(), pk=pk)
         who = str(self.user.pk)

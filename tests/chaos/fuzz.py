@@ -1,8 +1,8 @@
 """The drill on the API's description: made-up requests, and every answer is held to what it says.
 
 Schemathesis reads the description that the server serves, and makes requests that keep to it and
-others that do not, alone and in chains: what one answers, another is asked about. Two people take
-turns; what one of them can read, the other is refused at every door there is to it.
+others that do not, alone and in chains: what one answers, another is asked about. Two people and
+one of the staff take turns; what one of them can read, the next is refused at every door to it.
 """
 
 import json
@@ -10,9 +10,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import requests
 import schemathesis
@@ -21,21 +23,80 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from accounts.models import User
+from accounts.models import Scope, User
 from api.auth import issue_token
 from stalkerr import clock
+from tests.chaos.memory import IF_MATCH, Memory
 from tests.chaos.questions import OF_EVERY_LIST, UNTELLABLE, furnish
 from tests.sinks import HttpSink
 from tests.web import errors_in, web
 
 SEED: Final = 20270309
 PEOPLE: Final = ("alice", "bob")
+STAFF: Final = "operator"
+STAFFS: Final = "/api/admin/"  # what is theirs only
 SHOWN: Final = 20  # failures that are told whole
 TEXT_SHOWN: Final = 600  # characters of each
 REFUSALS: Final = {401, 403, 404}
 # So that no limit hides what is behind it, and nobody has to sign in again.
 SETTINGS: Final = {"LIMITS_FACTOR": "1000000", "JWT_LIFETIME": "86400", "LOG_LEVEL": "ERROR"}
+# How what the description does not allow may be refused: 412 comes before a body is looked at.
+_NOES: Final = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "429"]
 JSON: Final = {"Accept": "application/vnd.oai.openapi+json"}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks, and what opens their doors: a token of no sign-in, that only leaving ends."""
+
+    name: str
+    authorization: str
+    is_staff: bool
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        scope = Scope.ADMIN if user.is_staff else Scope.WRITE
+        token = issue_token(user=user, now=clock.now(), scope=scope)
+        return cls(user.email, f"Bearer {token}", user.is_staff)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose it is; each has a first one, and then more."""
+
+    number: int
+    people: Sequence[Person]
+
+    @property
+    def person(self) -> Person:
+        return self.people[self.number % len(self.people)]
+
+    @property
+    def stranger(self) -> Person:
+        return self.people[(self.number + 1) % len(self.people)]
+
+    @property
+    def is_first(self) -> bool:
+        return self.number < len(self.people)
+
+    @property
+    def is_thorough(self) -> bool:
+        """Every bound is tried once, by who may be there."""
+        return self.number == 0 or (self.is_first and self.person.is_staff)
+
+    @property
+    def chains(self) -> int:
+        """How many of them: what is staff's leads nowhere else, and to make some up takes long."""
+        if self.person.is_staff:
+            return 5
+        return 30 if self.is_first else 200
+
+    def narrowed(self, schema: Any) -> Any:
+        """Staff ask what is theirs only. To others it is not there, which one of them sees."""
+        at_staffs = {"path_regex": f"^{STAFFS}"}
+        if self.person.is_staff:
+            return schema.include(**at_staffs)
+        return schema.exclude(**at_staffs) if self.is_thorough else schema
 
 
 @dataclass
@@ -78,18 +139,24 @@ class Tally:
         every = self.statuses + self.strangers
         return sum(count for status, count in every.items() if status >= 500)
 
+    @property
+    def limited(self) -> int:
+        """Those that a limit kept from what they are about."""
+        return self.statuses[429] + self.strangers[429]
+
 
 def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
     """At least so many requests: no server error, and no answer that the description does not have."""
     begun, tally = time.monotonic(), Tally()
     with tempfile.TemporaryDirectory() as folder, HttpSink() as receiver:
         log = Path(folder) / "web"
-        people = furnish(PEOPLE, receiver.url)
-        with web(log, **SETTINGS) as url:
-            for number, config in enumerate(_rounds(url, people, Path(folder), seed)):
-                if number >= len(PEOPLE) and tally.cases >= cases:
+        people = [Person.of(user) for user in furnish(PEOPLE, STAFF, receiver.url)]
+        with web(log, **SETTINGS) as url, _reminded(url, people, seed):
+            known = _credentials(people, Path(folder))
+            for turn in (Turn(number, people) for number in count()):
+                if not turn.is_first and tally.cases >= cases:
                     break
-                _ask(tally, url, config, stranger=people[1 - number % 2])
+                _ask(tally, url, turn, _config(url, turn, known, seed))
         said = errors_in(log)
     shown = [": ".join((*what, words)) for what, words in tally.found.items()]
     silent = sorted(tally.described - tally.asked)
@@ -100,9 +167,11 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
         "served": len(tally.served),
         "strangers": tally.strangers.total(),
         "server_errors": tally.server_errors,
+        "limited": tally.limited,
         "violations": len(shown),
         "seconds": round(time.monotonic() - begun, 1),
-        "held": tally.cases >= cases and not (tally.server_errors or shown or silent or said),
+        "held": tally.cases >= cases
+        and not (tally.server_errors or tally.limited or shown or silent or said),
         "found": shown[:SHOWN],
         "not_asked": silent,
         "never_served": sorted(tally.described - tally.served),
@@ -110,57 +179,69 @@ def fuzz_api(*, cases: int = 1500, seed: int = SEED) -> dict[str, Any]:
     }
 
 
-def _rounds(
-    url: str, people: Sequence[User], folder: Path, seed: int
-) -> Iterator[SchemathesisConfig]:
-    """First every rule of the description at its bounds, then what chance brings; by turns."""
-    number = 0
-    while True:
-        first = people[number % 2]
-        many = number >= len(PEOPLE)
-        yield SchemathesisConfig.from_dict(
-            {
-                "seed": seed + number,
-                "base-url": url,
-                "cache": {"enabled": False},  # what one run learns is no matter of the next
-                "continue-on-failure": True,
-                "request-timeout": 30,
-                "suppress-health-check": ["all"],  # hypothesis's own: how slow the machine is
-                "auth": {
-                    "wfc": {
-                        "path": str(_credentials(people, folder)),
-                        "user": first.email,
-                        "peers": [each.email for each in people],
-                    }
-                },
-                "generation": {
-                    "deterministic": not many,  # the same requests each time, whatever the seed
-                    "max-examples": 40 if many else 5,
-                    "no-shrink": True,
-                    "database": "none",
-                },
-                "phases": {
-                    "examples": {"enabled": number < len(PEOPLE)},
-                    "coverage": {"enabled": number == 0},
-                    # It takes the `errors` of our problems for a field that a body must have.
-                    "fuzzing": {"error-feedback": {"enabled": False}},
-                    "stateful": {"generation": {"max-examples": 200 if many else 40}},
-                },
-            }
-        )
-        number += 1
+@contextmanager
+def _reminded(url: str, people: Sequence[Person], seed: int) -> Iterator[None]:
+    """Every request says what its sender would know."""
+    memories = {each.authorization: Memory(url, each.authorization, seed) for each in people}
+
+    @schemathesis.hook
+    def before_call(_context: Any, case: Any, _options: Any) -> None:
+        memory = memories.get(case.headers.get("Authorization"))
+        if memory is not None:
+            memory.remind(case)
+
+    try:
+        yield
+    finally:
+        schemathesis.hooks.unregister(before_call)
 
 
-def _ask(tally: Tally, url: str, config: SchemathesisConfig, *, stranger: User) -> None:
-    """One round over all operations."""
-    schema = schemathesis.openapi.from_url(f"{url}/api/schema", headers=JSON, config=config)
+def _config(url: str, turn: Turn, credentials: Path, seed: int) -> SchemathesisConfig:
+    """First every rule of the description at its bounds, then what chance brings."""
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": seed + turn.number,
+            "base-url": url,
+            "cache": {"enabled": False},  # what one run learns is no matter of the next
+            "continue-on-failure": True,
+            "request-timeout": 30,
+            "suppress-health-check": ["all"],  # hypothesis's own: how slow the machine is
+            "auth": {
+                "wfc": {
+                    "path": str(credentials),
+                    "user": turn.person.name,
+                    "peers": [each.name for each in turn.people],
+                }
+            },
+            "generation": {
+                "deterministic": turn.is_first,  # the same requests each time, whatever the seed
+                "max-examples": 5 if turn.is_first else 40,
+                "no-shrink": True,
+                "database": "none",
+            },
+            "checks": {"negative_data_rejection": {"expected-statuses": _NOES}},
+            "phases": {
+                "examples": {"enabled": turn.is_first},
+                "coverage": {"enabled": turn.is_thorough},
+                # It takes the `errors` of our problems for a field that a body must have.
+                "fuzzing": {"error-feedback": {"enabled": False}},
+                "stateful": {"generation": {"max-examples": turn.chains}},
+            },
+        }
+    )
+
+
+def _ask(tally: Tally, url: str, turn: Turn, config: SchemathesisConfig) -> None:
+    """One turn; the next who has one is a stranger to who asks."""
+    whole = schemathesis.openapi.from_url(f"{url}/api/schema", headers=JSON, config=config)
+    schema = turn.narrowed(whole)
     tally.described = {
         f"{method.upper()} {path}"
         for path, methods in schema.raw_schema["paths"].items()
         for method in methods
     }
     schema.hook("filter_failure")(_counts)
-    doors = Doors(tally, schema.raw_schema["paths"], stranger)
+    doors = Doors(tally, schema.raw_schema["paths"], turn.stranger)
 
     @schema.hook
     def after_call(_context: Any, case: Any, response: Any) -> None:
@@ -178,11 +259,11 @@ def _ask(tally: Tally, url: str, config: SchemathesisConfig, *, stranger: User) 
 class Doors:
     """A stranger tries every door to what somebody else has just read."""
 
-    def __init__(self, tally: Tally, paths: dict[str, Any], user: User) -> None:
+    def __init__(self, tally: Tally, paths: dict[str, Any], stranger: Person) -> None:
         self._tally = tally
         self._paths = paths
         self._asking = requests.Session()
-        self._asking.headers["Authorization"] = _authorization(user)
+        self._asking.headers["Authorization"] = stranger.authorization
         self._tried: set[str] = set()
 
     def try_each(self, case: Any, response: Any) -> None:
@@ -212,27 +293,27 @@ class Doors:
 
 def _counts(_context: Any, failure: Any, case: Any, response: Any) -> bool:
     """Whether a failure is one: not where only what no description can tell was refused."""
-    if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    if response.status_code == 412:
+        return IF_MATCH not in case.headers  # which tag a row has
+    if response.status_code != 400:
         return True
     problem = json.loads(response.content)
-    named = {name.partition(".")[0] for name in problem.get("errors", {"": ()})}
-    return not named <= OF_EVERY_LIST | UNTELLABLE.get(case.operation.label, frozenset())
+    untellable = OF_EVERY_LIST | UNTELLABLE.get(case.operation.label, frozenset())
+    paths = problem.get("errors", {"": ()})
+    return not all(untellable.intersection(path.split(".")) for path in paths)
 
 
-def _credentials(people: Sequence[User], folder: Path) -> Path:
+def _credentials(people: Sequence[Person], folder: Path) -> Path:
     """A file that says who they are and what they send, in the form of Web Fuzzing Commons."""
     entries = [
         {
-            "name": user.email,
-            "fixedHeaders": [{"name": "Authorization", "value": _authorization(user)}],
+            "name": each.name,
+            "fixedHeaders": [{"name": "Authorization", "value": each.authorization}],
         }
-        for user in people
+        for each in people
     ]
     path = folder / "people.json"
     path.write_text(json.dumps({"auth": entries}))
     return path
-
-
-def _authorization(user: User) -> str:
-    """By a token of no sign-in: nothing that the API offers ends it but leaving."""
-    return f"Bearer {issue_token(user=user, now=clock.now())}"

@@ -7,16 +7,17 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
-from django_filters import BooleanFilter, CharFilter
+from django_filters import CharFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.catalogue import CatalogueFilter, IdFilter, Record, Rows, records, shown
+from api.catalogue import CatalogueFilter, IdFilter, Record, Rows, YesFilter, records, shown
 from api.rest.admin.operators import OperatorsView, log, words_of
 from api.rest.audiobooks import AudiobookSerializer
+from api.rest.given import Given
 from catalog.correcting import correct_audiobook
 from catalog.corrections import CORRECTABLE
 from catalog.models import Audiobook
@@ -45,7 +46,7 @@ class StaffBookSerializer(AudiobookSerializer):
         read_only_fields = fields  # type: ignore[assignment]
 
 
-class CorrectionSerializer(serializers.Serializer[Any]):
+class CorrectionSerializer(Given[Any]):
     """Facts as they are to be from now on; null: there is nothing to be said."""
 
     title = serializers.CharField(max_length=1000, required=False)
@@ -65,7 +66,7 @@ class CorrectionSerializer(serializers.Serializer[Any]):
     cover_url = serializers.URLField(max_length=2000, required=False, allow_null=True)
     summary = serializers.CharField(max_length=20_000, required=False, allow_null=True)
     isbn = serializers.RegexField(
-        r"^[0-9Xx -]{10,20}$", max_length=20, required=False, allow_null=True
+        r"^[0-9Xx][0-9Xx -]{8,18}[0-9Xx]$", max_length=20, required=False, allow_null=True
     )
     let_go = serializers.ListField(
         child=serializers.ChoiceField(choices=CORRECTABLE),
@@ -91,8 +92,8 @@ class BookFilter(CatalogueFilter):
 
     asin = CharFilter("asin", max_length=10)
     work_id = IdFilter("work_id")
-    hidden = BooleanFilter("hidden_at", "isnull", exclude=True, label="Hidden by staff, or not.")
-    corrected = BooleanFilter(method="of_corrected", label="Corrected by staff, or not.")
+    hidden = YesFilter("hidden_at", "isnull", exclude=True, label="Hidden by staff, or not.")
+    corrected = YesFilter(method="of_corrected", label="Corrected by staff, or not.")
 
     class Meta:
         model = Audiobook

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from api.rest.admin.books import StaffBookSerializer, books
 from api.rest.admin.operators import ID_MAX, OperatorsView, log
+from api.rest.given import Given
 from catalog.models import Audiobook, Work
 from notifications.hiding import hide_work, show_work
 from notifications.merging import join_works
@@ -27,7 +28,7 @@ class StaffWorkSerializer(serializers.Serializer[Work]):
     editions = StaffBookSerializer(many=True, help_text=f"The first {EDITIONS_MAX}, by date.")
 
 
-class MergeSerializer(serializers.Serializer[Any]):
+class MergeSerializer(Given[Any]):
     works = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=ID_MAX),
         min_length=1,

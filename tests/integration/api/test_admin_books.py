@@ -140,6 +140,11 @@ def test_staff_look_for_books(operator: APIClient, now: dt.datetime) -> None:
     assert rows[0]["hidden_at"] is not None
 
 
+@pytest.mark.parametrize("query", ["hidden=maybe", "hidden=-1", "corrected=x"])
+def test_what_is_neither_yes_nor_no_is_refused(operator: APIClient, query: str) -> None:
+    assert operator.get(f"{BOOKS}?{query}").status_code == 400
+
+
 def test_the_list_goes_on_by_cursor_and_costs_the_same_for_many(
     operator: APIClient, now: dt.datetime, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -273,6 +278,7 @@ def test_what_is_withdrawn_stays_so(operator: APIClient, now: dt.datetime) -> No
         *({"title": ""}, {"title": None}, {"title": "x" * 1001}, {"release_date": "2100-01-01"}),
         *({"release_date": "soon"}, {"runtime_minutes": 0}, {"runtime_minutes": -1}),
         *({"cover_url": "javascript:alert(1)"}, {"isbn": "none"}, {"language": "Deutsch!"}),
+        *({"isbn": "- - - - - -"}, {"isbn": "978-3-16-148410-"}),
         *({"let_go": ["asin"]}, {"let_go": "title"}, {"title": "x", "let_go": ["title"]}),
     ],
 )

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 
+import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
@@ -175,6 +176,21 @@ def test_the_log_is_filtered_as_it_is_shown(
         "channel=99999999999999999999",
     ):
         assert client.get(f"{PATH}?{query}").status_code == 400, query
+
+
+@pytest.mark.parametrize(
+    ("since", "status"),
+    [
+        ("2000-01-01T00:00:00+23:59", 200),  # an offset that PostgreSQL does not know
+        ("2000-01-01T00:00:00-16:00", 200),
+        ("0001-01-01T00:00:00+23:59", 400),  # before all that can be counted
+        ("9999-12-31T23:59:59-23:59", 400),
+    ],
+)
+def test_a_moment_of_any_offset_is_a_moment_or_refused(
+    alice: User, client_of: ClientOf, since: str, status: int
+) -> None:
+    assert client_of(alice).get(PATH, {"since": since}).status_code == status
 
 
 def test_the_log_says_why_in_words(alice: User, client_of: ClientOf, now: dt.datetime) -> None:

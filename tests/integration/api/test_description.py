@@ -7,6 +7,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from api.describing import SAYABLE
 from tests.integration.api.conftest import ClientOf
 
 PROBLEM = "application/problem+json"
@@ -63,6 +64,14 @@ def test_a_problem_is_described_once_for_all(description: dict[str, Any]) -> Non
         (("post", "/api/watches/replay"), {"422", "503"}),
         (("post", "/api/webhooks/new-book"), {"409", "503"}),
         (("get", "/api/explain"), {"404"}),
+        (("post", "/api/watches/bulk/delete"), {"404"}),
+        (("post", "/api/watches/bulk/mute"), {"404"}),
+        (("post", "/api/watches/bulk/unmute"), {"404"}),
+        (("post", "/api/watches/preview"), {"503"}),
+        (("post", "/api/watches/{id}/visit"), {"503"}),
+        (("get", "/api/admin/books"), {"404"}),
+        (("get", "/api/admin/jobs"), {"404"}),
+        (("get", "/api/admin/jobs/slots"), {"404"}),
     ],
 )
 def test_what_only_one_operation_answers_is_described_too(
@@ -87,29 +96,18 @@ def test_what_is_made_is_not_asked_for(description: dict[str, Any]) -> None:
     assert schemas["WatchRequest"]["properties"]["marketplaces"]["minItems"] == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "field", "body"),
-    [
-        ("/api/watches", "query", {"kind": "author", "query": 5}),
-        ("/api/watches", "muted", {"kind": "author", "query": "Ada", "muted": "no"}),
-        (
-            "/api/watches",
-            "remind_days.1",
-            {"kind": "author", "query": "Ada", "remind_days": [1, "2"]},
-        ),
-        ("/api/watches", "per_edition", {"kind": "author", "query": "Ada", "per_edition": 1}),
-        ("/api/feeds", "name", {"name": 0}),
-        ("/api/feeds", "watch", {"watch": "1"}),
-        ("/api/feeds", "watch", {"watch": True}),
-        ("/api/channels", "config.url", {"kind": "webhook", "config": {"url": 5}}),
-        ("/api/token/revoke", "refresh", {"refresh": 0}),
-    ],
-)
-def test_no_value_stands_for_one_of_another_type(
-    alice: User, client_of: ClientOf, path: str, field: str, body: dict[str, Any]
-) -> None:
-    answer = client_of(alice).post(path, body)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+def test_an_empty_text_is_described_in_one_way_only(description: dict[str, Any]) -> None:
+    """Of `oneOf` exactly one may fit: a text that any rule lets be empty would fit two."""
+    schemas = description["components"]["schemas"]
+    name = schemas["FeedRequest"]["properties"]["name"]
+    assert (name["type"], name["pattern"]) == ("string", SAYABLE)
+    asin, empty = schemas["WatchRequest"]["properties"]["asin"]["oneOf"]
+    assert (asin["pattern"], empty) == ("^[A-Z0-9]{10}$", {"type": "string", "maxLength": 0})
+
+
+def test_a_list_of_objects_says_how_many_there_may_be(description: dict[str, Any]) -> None:
+    watches = description["components"]["schemas"]["BulkRequest"]["properties"]["watches"]
+    assert (watches["minItems"], watches["maxItems"]) == (1, 200)
 
 
 def test_what_is_shown_may_be_sent_back_as_it_is(alice: User, client_of: ClientOf) -> None:

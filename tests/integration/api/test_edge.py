@@ -45,9 +45,17 @@ class Sender:
         return int(self.answers[0]["status"])
 
 
-@pytest.mark.parametrize("path", ["/", "/api/token", "/static/x"])
-def test_of_an_endless_body_no_more_is_taken_than_may_be(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/", b"text/plain; charset=utf-8"),
+        ("/api/token", b"application/problem+json"),
+        ("/static/x", b"text/plain; charset=utf-8"),
+    ],
+)
+def test_of_an_endless_body_no_more_is_taken_than_may_be(path: str, content_type: bytes) -> None:
     sender = Sender(pieces=200)
     assert sender.post(path) == 413
     assert sender.taken <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE + PIECE
     assert len(sender.answers) == 2
+    assert dict(sender.answers[0]["headers"])[b"content-type"] == content_type

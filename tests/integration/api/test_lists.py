@@ -451,7 +451,7 @@ def test_lists_cost_the_same_for_one_and_for_many(
         (json.dumps({"name": "x", "watches": list(range(1, 10_001))}), "watches"),
         ('{"name": "x", "watches": [0]}', "watches.0"),
         ('{"name": "x", "watches": [99999999999999999999]}', "watches.0"),
-        ('{"name": "x", "watches": ["\u0661\u0662"]}', "watches"),
+        ('{"name": "x", "watches": ["\u0661\u0662"]}', "watches.0"),
         ('{"name": "x", "watches": [[1]]}', "watches.0"),
         ('{"name": "x", "watches": {"1": 1}}', "watches"),
         ("[]", ""),
