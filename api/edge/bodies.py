@@ -1,6 +1,10 @@
 """What stands before Django: it takes all of a body to disk before it looks at its size."""
 
+import orjson
+
 from api.edge.protocol import Application, Message, Receive, Scope, Send
+from api.errors import CONTENT_TYPE, problem
+from api.headers import headers_of
 
 
 def bounded(application: Application, limit: int) -> Application:
@@ -17,12 +21,19 @@ def bounded(application: Application, limit: int) -> Application:
 
         await application(scope, receive_some, send)
         if size > limit:  # it gave up before it answered
-            await _refuse(send)
+            await _refuse(scope, send)
 
     return edge
 
 
-async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": b"This is too large."})
+async def _refuse(scope: Scope, send: Send) -> None:
+    """As Django would: problem details (RFC 9457), and what browsers are to know."""
+    body = orjson.dumps(problem(413, "This is too large."))
+    told = headers_of(
+        path=scope["path"], content_type=CONTENT_TYPE, is_secure=scope.get("scheme") == "https"
+    )
+    headers = {**told, "Content-Type": CONTENT_TYPE, "Content-Length": len(body)}
+    head = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
+    head.append((b"connection", b"close"))  # the rest of the body is not read
+    await send({"type": "http.response.start", "status": 413, "headers": head})
+    await send({"type": "http.response.body", "body": body})

@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import Error as DatabaseError
+from django.db import connections
 
 from api.counting import COUNTED, Count, Counted
 from api.edge import answers
@@ -76,9 +77,10 @@ class OpenLane:
     async def end(self) -> None:
         self._pulse.cancel()
         await asyncio.gather(self._pulse, return_exceptions=True)
+        await self._flights.close()
         await self._figures.leave(self._counter.line)
-        self._counter.line.close()
-        self._shelf.line.close()
+        await self._counter.line.close()
+        await self._shelf.close()
         await self._pool.close()
 
     async def answer(self, asked: Asked, scope: Scope, send: Send) -> bool:
@@ -133,7 +135,7 @@ class OpenLane:
         if coding not in answer.bodies and coding and not is_known:
             answer = answer.packed(coding)
             self._memory.put(asked.question, answer)
-            await self._shelf.put(asked.question, answer)
+            self._shelf.put(asked.question, answer)
         if is_known:
             self._figures.answers["not_modified"] += 1
         await answers.send(

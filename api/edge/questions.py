@@ -28,7 +28,10 @@ _PARAMETERS: Final = frozenset(
 _ALL: Final = tuple(MARKETPLACES)
 # With one of these it is no plain read: Django knows what it means.
 _UNUSUAL: Final = frozenset(
-    {b"authorization", b"origin", b"range", b"content-length", b"transfer-encoding"}
+    {
+        *(b"authorization", b"origin", b"range", b"if-match", b"if-unmodified-since"),
+        *(b"content-length", b"transfer-encoding"),
+    }
 )
 # Of these, what they hold is remembered: for a while, and only if it is short.
 _REMEMBERED: Final = (b"x-forwarded-for", b"host", b"accept-encoding")
@@ -94,6 +97,8 @@ def _is_plain(scope: Scope, headers: Headers) -> bool:
         return False
     if any(len(headers.get(name, b"")) > _HEADER_MAX for name in _REMEMBERED):
         return False
+    if not scope["query_string"].isascii():  # no browser sends that, and Django refuses some of it
+        return False
     return settings.SESSION_COOKIE_NAME.encode() not in headers.get(b"cookie", b"")
 
 
@@ -104,7 +109,7 @@ def _takes_json(headers: Headers) -> bool:
 
 def _origin(scope: Scope, headers: Headers, peer: str) -> str:
     """Where it was asked, as Django would say it; empty where Django would answer otherwise."""
-    is_secure = scope.get("scheme") == "https" or _came_by_tls(headers, peer)
+    is_secure = _came_by_tls(scope, headers, peer)
     if settings.SECURE_SSL_REDIRECT and not is_secure:
         return ""
     host = headers.get(b"host", b"").decode("latin-1")
@@ -113,11 +118,13 @@ def _origin(scope: Scope, headers: Headers, peer: str) -> str:
     return f"{'https' if is_secure else 'http'}://{host}"
 
 
-def _came_by_tls(headers: Headers, peer: str) -> bool:
-    if not settings.SECURE_PROXY_SSL_HEADER or b"x-forwarded-proto" not in headers:
-        return False
-    said = headers[b"x-forwarded-proto"].decode("latin-1").split(",")[0].strip()
-    return said == settings.SECURE_PROXY_SSL_HEADER[1] and is_proxy(peer)
+def _came_by_tls(scope: Scope, headers: Headers, peer: str) -> bool:
+    """By our proxy's word, if it says one: it may ask us by TLS and be asked without."""
+    said = headers.get(b"x-forwarded-proto")
+    if said is None or not settings.SECURE_PROXY_SSL_HEADER or not is_proxy(peer):
+        return bool(scope.get("scheme") == "https")
+    first = said.decode("latin-1").split(",")[0].strip()
+    return bool(first == settings.SECURE_PROXY_SSL_HEADER[1])
 
 
 @lru_cache(64)
