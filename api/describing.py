@@ -9,7 +9,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS, AllowAny, IsAuthenticated
 
 from api.auth import InScope
-from api.errors import CONTENT_TYPE
+from api.problems import CONTENT_TYPE
 
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 WORDS: Final = {

@@ -1,4 +1,4 @@
-"""One shape for every error of the API: problem details (RFC 9457)."""
+"""Every error of the API is said in one shape (api/problems.py)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
@@ -11,7 +11,8 @@ from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-CONTENT_TYPE = "application/problem+json"
+from api.problems import CONTENT_TYPE, problem
+
 OF_THE_WHOLE = "non_field_errors"  # where REST framework puts what no field is to blame for
 
 
@@ -23,19 +24,6 @@ class TooLargeError(APIException):
 class ConflictError(APIException):
     status_code = HTTPStatus.CONFLICT
     default_detail = "This is not possible as things stand."
-
-
-def problem(status: int, detail: str, errors: Mapping[str, list[str]] | None = None) -> Any:
-    """The body of an error: what went wrong, and for each field a list of sentences."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        body["errors"] = errors
-    return body
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from api.auth import TokenAuthentication
 from api.describing import WORDS
-from api.errors import CONTENT_TYPE
+from api.problems import CONTENT_TYPE
 
 
 class DescriptionView(SpectacularAPIView):

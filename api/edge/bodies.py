@@ -3,8 +3,8 @@
 import orjson
 
 from api.edge.protocol import Application, Message, Receive, Scope, Send
-from api.errors import CONTENT_TYPE, problem
 from api.headers import headers_of
+from api.problems import CONTENT_TYPE, problem
 
 
 def bounded(application: Application, limit: int) -> Application:
