@@ -133,6 +133,7 @@ class _Connection(asyncio.Protocol):
         self.has_hung = False
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
+        self._unsent: list[bytes] = []
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._answered = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -160,10 +161,17 @@ class _Connection(asyncio.Protocol):
             raise LineError("the connection was lost")
         waiting = self._loop.create_future()
         self._waiting.append(waiting)
-        self._transport.write(hiredis.pack_command(words))
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(hiredis.pack_command(words))
         if self._watch is None:
             self._watch = self._loop.call_later(PATIENCE, self._look, self._answered)
         return waiting
+
+    def _flush(self) -> None:
+        """What is asked in one turn of the loop goes out at once: sending costs more than all else."""
+        self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def abort(self) -> None:
         if self._watch is not None:

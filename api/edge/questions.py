@@ -12,6 +12,7 @@ from django.http.request import split_domain_port, validate_host
 
 from api import throttling
 from api.counting import Rate, Rule
+from api.edge.counter import Limit
 from api.edge.protocol import Scope
 from api.forwarded import client_address, is_proxy, network_of
 from catalog.marketplaces import MARKETPLACES
@@ -66,7 +67,7 @@ class Asked:
     """A question, who asks, and what they have already."""
 
     question: Question
-    rule: Rule
+    limit: Limit
     headers: Headers
     is_head: bool
 
@@ -86,8 +87,8 @@ def read(scope: Scope) -> Asked | None:
         return None
     forwarded_for = headers.get(b"x-forwarded-for", b"").decode("latin-1")
     proxies = tuple(settings.TRUSTED_PROXIES)
-    rule = _rule(question.group, throttling.ANONYMOUS, peer, forwarded_for, proxies)
-    return Asked(question, rule, headers, scope["method"] == "HEAD")
+    limit = _limit(question.group, throttling.ANONYMOUS, peer, forwarded_for, proxies)
+    return Asked(question, limit, headers, scope["method"] == "HEAD")
 
 
 def _is_plain(scope: Scope, headers: Headers) -> bool:
@@ -134,12 +135,9 @@ def _is_ours(host: str, allowed: tuple[str, ...]) -> bool:
 
 
 @lru_cache(4096)
-def _rule(group: str, rate: str, peer: str, forwarded_for: str, _proxies: Any) -> Rule:
-    return Rule(
-        group,
-        Rate.of(rate).times(settings.LIMITS_FACTOR),
-        network_of(client_address(peer, forwarded_for)),
-    )
+def _limit(group: str, rate: str, peer: str, forwarded_for: str, _proxies: Any) -> Limit:
+    allowed = Rate.of(rate).times(settings.LIMITS_FACTOR)
+    return Limit.of(Rule(group, allowed, network_of(client_address(peer, forwarded_for))))
 
 
 @lru_cache(1024)

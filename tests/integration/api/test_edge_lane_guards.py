@@ -15,6 +15,7 @@ from redis import Redis
 from api.edge import making
 from api.edge.answers import Answer
 from api.edge.figures import POOLS
+from api.edge.flights import Flights
 from api.edge.line import Line, LineError
 from api.edge.memory import Memory
 from api.edge.questions import Question
@@ -141,6 +142,37 @@ def test_what_cannot_be_read_from_the_cache_is_made_anew(edge: Edge) -> None:
     with Edge() as other:
         assert other.get(UPCOMING).status == 200
         assert other.get(f"{UPCOMING}?q=sand").body == first.body
+
+
+def test_of_those_who_wait_for_an_answer_one_packs_it(edge: Edge, now: dt.datetime) -> None:
+    """Proves the look into memory in _packed: packing holds up all else that a process does."""
+    make_audiobook(now=now, title="Long", summary="Sand & more of it. " * 100)
+    replies = edge.get_all([UPCOMING] * 20, accept_encoding="br")
+    assert {reply.headers["content-encoding"] for reply in replies} == {"br"}
+    assert len({id(reply.body) for reply in replies}) == 1  # they are the very same bytes
+
+
+def test_who_leaves_stops_nobody() -> None:
+    """Proves the guard shield in Flights: what others wait for goes on."""
+
+    async def leave() -> tuple[int, int]:
+        flights: Flights[int] = Flights()
+        landed, begun = asyncio.Event(), 0
+
+        async def begin() -> int:
+            nonlocal begun
+            begun += 1
+            await landed.wait()
+            return 7
+
+        first, second = (asyncio.create_task(flights.join("it", begin)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        landed.set()
+        return await second, begun
+
+    assert asyncio.run(leave()) == (7, 1)
 
 
 def test_a_commit_outlives_a_hint_that_fails(now: dt.datetime) -> None:
