@@ -251,8 +251,9 @@ def test_a_line_that_is_closed_stays_closed() -> None:
         line = Line(django_settings.BUCKETS_URL)
         assert await line.ask("PING") == b"PONG"
         await line.close()
-        with pytest.raises(LineError):
-            await line.ask("PING")
+        for _ in range(2):  # the first may find the old connection
+            with pytest.raises(LineError):
+                await line.ask("PING")
 
     asyncio.run(ask_after())
 
