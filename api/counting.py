@@ -8,7 +8,6 @@ All moments are those of Redis, in ms.
 import dataclasses
 import datetime as dt
 import hashlib
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,22 +133,21 @@ def arguments(rules: Sequence[Rule]) -> list[int]:
 
 def count_of(rules: Sequence[Rule], accepted: int, found: Sequence[Sequence[int]]) -> Count:
     """What TAKE returned, as the rule says it that is closest to its end."""
+    if len(rules) == 1:
+        return _count(rules[0], accepted, *found[0])
     counts = [
-        Count(
-            accepted=bool(accepted),
-            limit=rule.rate.count,
-            remaining=max(0, rule.rate.count - held - accepted * rule.cost),
-            reset=max(1, math.ceil(wait / 1000)),
-        )
+        (max(rule.rate.count - held - rule.cost, -1), _count(rule, accepted, held, wait))
         for rule, (held, wait) in zip(rules, found, strict=True)
     ]
-    left = [
-        max(rule.rate.count - held - rule.cost, -1)
-        for rule, (held, _) in zip(rules, found, strict=True)
-    ]
     # Of those that refuse the one that takes longest: before that, no request is accepted.
-    ordered = sorted(zip(left, counts, strict=True), key=lambda each: (each[0], -each[1].reset))
-    return ordered[0][1]
+    return min(counts, key=lambda each: (each[0], -each[1].reset))[1]
+
+
+def _count(rule: Rule, accepted: int, held: int, wait: int) -> Count:
+    most = rule.rate.count
+    return Count(
+        bool(accepted), most, max(0, most - held - accepted * rule.cost), max(1, -(-wait // 1000))
+    )
 
 
 def _numbers(rate: Rate) -> tuple[int, int]:

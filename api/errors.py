@@ -1,4 +1,4 @@
-"""One shape for every error of the API: problem details (RFC 9457)."""
+"""Every error of the API is said in one shape (api/problems.py)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus

@@ -52,8 +52,8 @@ _log = structlog.get_logger(__name__)
 
 
 def announce() -> None:
-    """Publish once this transaction is committed."""
-    transaction.on_commit(publish)
+    """Publish once this transaction is committed; if that fails, it is committed all the same."""
+    transaction.on_commit(publish, robust=True)
 
 
 def publish() -> None:

@@ -53,9 +53,17 @@ class Edge:
         self._thread.join(10)
         self._loop.close()
 
-    def get(self, path: str, *, method: str = "GET", peer: str = PEER, **headers: str) -> Reply:
+    def get(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        peer: str = PEER,
+        scheme: str = "http",
+        **headers: str,
+    ) -> Reply:
         """What it answers; `accept_encoding` is the header Accept-Encoding."""
-        reply: Reply = self._wait(self._ask(path, method, peer, headers))
+        reply: Reply = self._wait(self._ask(path, method, peer, headers, scheme))
         return reply
 
     def get_all(self, paths: Sequence[str], **headers: str) -> list[Reply]:
@@ -94,7 +102,9 @@ class Edge:
         self._live = asyncio.create_task(self._lane({"type": "lifespan"}, receive, send))
         await started.wait()
 
-    async def _ask(self, path: str, method: str, peer: str, headers: dict[str, str]) -> Reply:
+    async def _ask(
+        self, path: str, method: str, peer: str, headers: dict[str, str], scheme: str = "http"
+    ) -> Reply:
         where = urlsplit(path)
         given = {"host": "testserver"} | {name.replace("_", "-"): v for name, v in headers.items()}
         scope: Scope = {
@@ -102,7 +112,7 @@ class Edge:
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": method,
-            "scheme": "http",
+            "scheme": scheme,
             "path": where.path,
             "raw_path": where.path.encode(),
             "query_string": where.query.encode(),

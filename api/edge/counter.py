@@ -1,9 +1,10 @@
 """The one question to Redis that every request of the lane costs: may it, and how new is all?"""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 from django.conf import settings
 
@@ -36,17 +37,30 @@ class Moment:
         return self.at + int(_parsed(self.said).get(SHIFT, "0"))
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rule, and what is said of it in each question."""
+
+    rule: Rule
+    key: str
+    numbers: Sequence[int]
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        return cls(rule, rule.key, arguments([rule]))
+
+
 class Counter:
     """Counts, over a line of its own."""
 
     def __init__(self) -> None:
         self.line = Line(settings.BUCKETS_URL)
 
-    async def take(self, rule: Rule) -> Moment:
+    async def take(self, limit: Limit) -> Moment:
         """Count one more; raises LineError where nobody can count."""
-        said = await self.line.run(TAKE, [rule.key, PLACE], *arguments([rule]))
+        said = await self.line.run(TAKE, (limit.key, PLACE), *limit.numbers)
         accepted, found, now, revisions = said
-        return Moment(count_of([rule], accepted, found), now, revisions)
+        return Moment(count_of((limit.rule,), accepted, found), now, revisions)
 
 
 @lru_cache(16)

@@ -20,3 +20,10 @@ class Flights(Generic[Result]):
             task = self._under_way[name] = asyncio.create_task(begin())
             task.add_done_callback(lambda _: self._under_way.pop(name))
         return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Stop what is under way: whoever wanted it is gone."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

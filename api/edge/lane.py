@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import Error as DatabaseError
+from django.db import connections
 
 from api.counting import COUNTED, Count, Counted
 from api.edge import answers
@@ -76,18 +77,19 @@ class OpenLane:
     async def end(self) -> None:
         self._pulse.cancel()
         await asyncio.gather(self._pulse, return_exceptions=True)
+        await self._flights.close()
         await self._figures.leave(self._counter.line)
-        self._counter.line.close()
-        self._shelf.line.close()
+        await self._counter.line.close()
+        await self._shelf.close()
         await self._pool.close()
 
     async def answer(self, asked: Asked, scope: Scope, send: Send) -> bool:
         """Answer if it can; False: it was counted at most, and Django is to answer."""
         try:
-            moment = await self._counter.take(asked.rule)
+            moment = await self._counter.take(asked.limit)
         except LineError:
             return False
-        scope[COUNTED] = Counted(asked.rule, moment.count)
+        scope[COUNTED] = Counted(asked.limit.rule, moment.count)
         stamp = moment.stamp(asked.question.codes) if moment.count.accepted else ""
         answer = await self._find(asked.question, stamp, moment, scope) if stamp else None
         if answer is None:
@@ -131,14 +133,23 @@ class OpenLane:
         is_known = answer.is_known_to(headers.get(b"if-none-match", b""))
         coding = answer.coding_for(headers.get(b"accept-encoding", b""))
         if coding not in answer.bodies and coding and not is_known:
-            answer = answer.packed(coding)
-            self._memory.put(asked.question, answer)
-            await self._shelf.put(asked.question, answer)
+            answer = self._packed(answer, asked.question, coding)
         if is_known:
             self._figures.answers["not_modified"] += 1
         await answers.send(
             answer, coding, _left(count), send, is_head=asked.is_head, is_known=is_known
         )
+
+    def _packed(self, answer: Answer, question: Question, coding: str) -> Answer:
+        """By the first of those who waited for it: what it packed, the others find."""
+        kept = self._memory.get(question) or answer
+        if kept.stamp != answer.stamp:  # there is a newer one, which stays
+            return answer.packed(coding)
+        if coding not in kept.bodies:
+            kept = kept.packed(coding)
+            self._memory.put(question, kept)
+            self._shelf.put(question, kept)
+        return kept
 
     async def _beat(self) -> None:
         """What a lost hint left unsaid is said, whoever else is at work; and how things stand."""

@@ -29,6 +29,7 @@ class Line:
         self._open: _Connection | None = None
         self._opening: asyncio.Task[_Connection] | None = None
         self._silent_until = 0.0
+        self._is_closed = False
         self._hashes: dict[str, bytes] = {}
 
     async def ask(self, *words: Any) -> Any:
@@ -36,7 +37,12 @@ class Line:
         connection = self._open
         if connection is None or connection.is_lost:
             connection = await self._connect()
-        said = await connection.ask(words)
+        try:
+            said = await connection.ask(words)
+        except LineError:
+            if connection.has_hung:  # its kernel would take the next connection, too
+                self._silent_until = asyncio.get_running_loop().time() + PAUSE
+            raise
         if isinstance(said, hiredis.ReplyError):
             raise LineError(str(said))
         return said
@@ -52,12 +58,19 @@ class Line:
                 raise
         return await self.ask("EVAL", script, len(keys), *keys, *arguments)  # which keeps it
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """For good: who asks from here on gets a LineError."""
+        self._is_closed = True
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         if self._open is not None:
             self._open.abort()
 
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
+        if self._is_closed:
+            raise LineError("is closed")
         if self._opening is None:
             if loop.time() < self._silent_until:
                 raise LineError("could not be reached a moment ago")
@@ -68,6 +81,10 @@ class Line:
         except (OSError, TimeoutError) as error:
             self._silent_until = loop.time() + PAUSE
             raise LineError(type(error).__name__) from error
+        except asyncio.CancelledError:
+            if opening.cancelled():
+                raise LineError("is closed") from None
+            raise
         finally:
             if opening.done():
                 self._opening = None
@@ -85,12 +102,19 @@ async def _connected(url: str) -> "_Connection":
             tls = ssl.create_default_context() if url.startswith("rediss:") else None
             host, port = where.get("host", "localhost"), where.get("port", 6379)
             _, connection = await loop.create_connection(_Connection, host, port, ssl=tls)
-        for words in _greeting(where):
-            said = await connection.ask(words)
-            if isinstance(said, hiredis.ReplyError):
-                connection.abort()
-                raise ConnectionRefusedError(str(said))
+        try:
+            await _greet(connection, where)
+        except BaseException:
+            connection.abort()
+            raise
     return connection
+
+
+async def _greet(connection: "_Connection", where: dict[str, Any]) -> None:
+    for words in _greeting(where):
+        said = await connection.ask(words)
+        if isinstance(said, hiredis.ReplyError):
+            raise ConnectionRefusedError(str(said))
 
 
 def _greeting(where: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -106,8 +130,10 @@ def _greeting(where: dict[str, Any]) -> list[tuple[Any, ...]]:
 class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.is_lost = False
+        self.has_hung = False
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
+        self._unsent: list[bytes] = []
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._answered = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -135,10 +161,17 @@ class _Connection(asyncio.Protocol):
             raise LineError("the connection was lost")
         waiting = self._loop.create_future()
         self._waiting.append(waiting)
-        self._transport.write(hiredis.pack_command(words))
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(hiredis.pack_command(words))
         if self._watch is None:
             self._watch = self._loop.call_later(PATIENCE, self._look, self._answered)
         return waiting
+
+    def _flush(self) -> None:
+        """What is asked in one turn of the loop goes out at once: sending costs more than all else."""
+        self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def abort(self) -> None:
         if self._watch is not None:
@@ -149,6 +182,7 @@ class _Connection(asyncio.Protocol):
         """One timer for all: who waits while nothing at all comes back waits for nothing."""
         self._watch = None
         if self._waiting and self._answered == answered:
+            self.has_hung = True
             self.abort()
         elif self._waiting:
             self._watch = self._loop.call_later(PATIENCE, self._look, self._answered)

@@ -23,7 +23,8 @@ from api.upcoming import filter_rows
 from catalog.models import Audiobook
 
 Pool = AsyncConnectionPool[Any]
-PATIENCE: Final = 10.0  # seconds for a connection, as Django's pool has it
+PATIENCE: Final = 2.0  # seconds for a connection; then Django's pool has its turn
+ORIGINS: Final = 64  # whose manners are known: a host may be spelt in many ways, with any port
 # What Django needs to know of a request to answer as it would answer anybody.
 _PASSED_ON: Final = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})
 _OF_BODY: Final = frozenset({b"etag", b"content-length"})
@@ -90,6 +91,8 @@ class Maker:
         if capture.status != 200 or any(name == b"set-cookie" for name, _ in capture.headers):
             return (), None
         if question.is_of_page:
+            if len(self._manners) >= ORIGINS:
+                self._manners.clear()
             self._manners[question.origin] = tuple(
                 each
                 for each in capture.headers

@@ -7,6 +7,9 @@ from api.edge.answers import Answer
 from api.edge.questions import Question
 
 BYTES: Final = 32_000_000  # in all
+_AROUND: Final = (
+    4_000  # bytes, about, that an answer costs beside its bodies: names, headers, links
+)
 
 
 class Memory:
@@ -24,8 +27,13 @@ class Memory:
     def put(self, question: Question, answer: Answer) -> None:
         """Keep it instead of what was kept; those not asked for longest make room."""
         before = self._kept.pop(question, None)
-        self._bytes += answer.size - (before.size if before else 0)
+        self._bytes += _cost(answer) - (_cost(before) if before else 0)
         self._kept[question] = answer
         while self._bytes > self._size:
             _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size
+            self._bytes -= _cost(oldest)
+
+
+def _cost(answer: Answer) -> int:
+    """Small answers fill the memory, too: who asks what finds nothing may ask it in any words."""
+    return answer.size + _AROUND

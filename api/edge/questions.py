@@ -12,6 +12,7 @@ from django.http.request import split_domain_port, validate_host
 
 from api import throttling
 from api.counting import Rate, Rule
+from api.edge.counter import Limit
 from api.edge.protocol import Scope
 from api.forwarded import client_address, is_proxy, network_of
 from catalog.marketplaces import MARKETPLACES
@@ -28,7 +29,10 @@ _PARAMETERS: Final = frozenset(
 _ALL: Final = tuple(MARKETPLACES)
 # With one of these it is no plain read: Django knows what it means.
 _UNUSUAL: Final = frozenset(
-    {b"authorization", b"origin", b"range", b"content-length", b"transfer-encoding"}
+    {
+        *(b"authorization", b"origin", b"range", b"if-match", b"if-unmodified-since"),
+        *(b"content-length", b"transfer-encoding"),
+    }
 )
 # Of these, what they hold is remembered: for a while, and only if it is short.
 _REMEMBERED: Final = (b"x-forwarded-for", b"host", b"accept-encoding")
@@ -63,7 +67,7 @@ class Asked:
     """A question, who asks, and what they have already."""
 
     question: Question
-    rule: Rule
+    limit: Limit
     headers: Headers
     is_head: bool
 
@@ -83,8 +87,8 @@ def read(scope: Scope) -> Asked | None:
         return None
     forwarded_for = headers.get(b"x-forwarded-for", b"").decode("latin-1")
     proxies = tuple(settings.TRUSTED_PROXIES)
-    rule = _rule(question.group, throttling.ANONYMOUS, peer, forwarded_for, proxies)
-    return Asked(question, rule, headers, scope["method"] == "HEAD")
+    limit = _limit(question.group, throttling.ANONYMOUS, peer, forwarded_for, proxies)
+    return Asked(question, limit, headers, scope["method"] == "HEAD")
 
 
 def _is_plain(scope: Scope, headers: Headers) -> bool:
@@ -93,6 +97,8 @@ def _is_plain(scope: Scope, headers: Headers) -> bool:
     if not _UNUSUAL.isdisjoint(headers) or len(scope["query_string"]) > QUERY_MAX:
         return False
     if any(len(headers.get(name, b"")) > _HEADER_MAX for name in _REMEMBERED):
+        return False
+    if not scope["query_string"].isascii():  # no browser sends that, and Django refuses some of it
         return False
     return settings.SESSION_COOKIE_NAME.encode() not in headers.get(b"cookie", b"")
 
@@ -104,7 +110,7 @@ def _takes_json(headers: Headers) -> bool:
 
 def _origin(scope: Scope, headers: Headers, peer: str) -> str:
     """Where it was asked, as Django would say it; empty where Django would answer otherwise."""
-    is_secure = scope.get("scheme") == "https" or _came_by_tls(headers, peer)
+    is_secure = _came_by_tls(scope, headers, peer)
     if settings.SECURE_SSL_REDIRECT and not is_secure:
         return ""
     host = headers.get(b"host", b"").decode("latin-1")
@@ -113,11 +119,13 @@ def _origin(scope: Scope, headers: Headers, peer: str) -> str:
     return f"{'https' if is_secure else 'http'}://{host}"
 
 
-def _came_by_tls(headers: Headers, peer: str) -> bool:
-    if not settings.SECURE_PROXY_SSL_HEADER or b"x-forwarded-proto" not in headers:
-        return False
-    said = headers[b"x-forwarded-proto"].decode("latin-1").split(",")[0].strip()
-    return said == settings.SECURE_PROXY_SSL_HEADER[1] and is_proxy(peer)
+def _came_by_tls(scope: Scope, headers: Headers, peer: str) -> bool:
+    """By our proxy's word, if it says one: it may ask us by TLS and be asked without."""
+    said = headers.get(b"x-forwarded-proto")
+    if said is None or not settings.SECURE_PROXY_SSL_HEADER or not is_proxy(peer):
+        return bool(scope.get("scheme") == "https")
+    first = said.decode("latin-1").split(",")[0].strip()
+    return bool(first == settings.SECURE_PROXY_SSL_HEADER[1])
 
 
 @lru_cache(64)
@@ -127,12 +135,9 @@ def _is_ours(host: str, allowed: tuple[str, ...]) -> bool:
 
 
 @lru_cache(4096)
-def _rule(group: str, rate: str, peer: str, forwarded_for: str, _proxies: Any) -> Rule:
-    return Rule(
-        group,
-        Rate.of(rate).times(settings.LIMITS_FACTOR),
-        network_of(client_address(peer, forwarded_for)),
-    )
+def _limit(group: str, rate: str, peer: str, forwarded_for: str, _proxies: Any) -> Limit:
+    allowed = Rate.of(rate).times(settings.LIMITS_FACTOR)
+    return Limit.of(Rule(group, allowed, network_of(client_address(peer, forwarded_for))))
 
 
 @lru_cache(1024)

@@ -44,9 +44,14 @@ class Shelf:
             self._later(self._settle(key, stamp, None if found else answer))
         return answer
 
-    async def put(self, question: Question, answer: Answer) -> None:
-        """Keep it; no harm where it can't be."""
-        await self._put(_key(question), answer)
+    def put(self, question: Question, answer: Answer) -> None:
+        """Keep it, soon; no harm where it can't be."""
+        self._later(self._put(_key(question), answer))
+
+    async def close(self) -> None:
+        """Once what nobody waits for is done: others may wait for their turn."""
+        await asyncio.gather(*self._under_way)
+        await self.line.close()
 
     async def _awaited(self, key: str, stamp: str, now: int) -> Answer | None:
         """What another process is making; None if it takes too long."""
@@ -77,7 +82,10 @@ class Shelf:
 
 
 def _good(kept: bytes | None, stamp: str, now: int) -> Answer | None:
-    answer = Answer.loaded(kept) if kept else None
+    try:
+        answer = Answer.loaded(kept) if kept else None
+    except (ValueError, KeyError, TypeError):  # of another version of this program, or cut off
+        return None
     return answer if answer and answer.is_good(stamp, now) else None
 
 

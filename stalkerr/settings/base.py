@@ -138,7 +138,8 @@ WEBSUB_HUB: str = env.str("WEBSUB_HUB", default="")  # told of by public feeds
 LIMITS_FACTOR = env.int("LIMITS_FACTOR", default=1)  # of every rate of requests
 # Pages of these origins may ask the API, with cookies too (api/headers.py: may_ask); no others.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ORIGINS", default=[])
-CORS_URLS_REGEX = r"^/api/"
+# What a token in its address opens is not among these.
+CORS_URLS_REGEX = r"^/(api/|graphql(/schema)?$|feeds/(upcoming\.|authors/|series/))"
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOW_METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
 CORS_ALLOW_HEADERS = [

@@ -1,11 +1,14 @@
 """What stands before Django."""
 
+import json
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
+from api.headers import headers_of
+from api.problems import problem
 from stalkerr.asgi import application
 
 PIECE = 100_000
@@ -59,3 +62,16 @@ def test_of_an_endless_body_no_more_is_taken_than_may_be(path: str, content_type
     assert sender.taken <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE + PIECE
     assert len(sender.answers) == 2
     assert dict(sender.answers[0]["headers"])[b"content-type"] == content_type
+
+
+def test_what_is_too_large_is_refused_as_all_else_is() -> None:
+    """Problem details (RFC 9457), and the headers that every answer carries."""
+    sender = Sender(pieces=200)
+    assert sender.post("/api/token") == 413
+    head, body = sender.answers
+    told = {name.decode(): value.decode() for name, value in head["headers"]}
+    assert json.loads(body["body"]) == problem(413, "This is too large.")
+    assert told["content-type"] == "application/problem+json"
+    assert int(told["content-length"]) == len(body["body"])
+    expected = headers_of(path="/api/token", content_type=told["content-type"], is_secure=False)
+    assert {name: told.get(name.lower()) for name in expected} == expected

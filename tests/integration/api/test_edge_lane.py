@@ -10,6 +10,7 @@ import brotli
 import pytest
 import zstandard
 from django.conf import settings as django_settings
+from django.db.models import F
 from django.test import Client
 from pytest_django import Settings
 from redis import Redis
@@ -266,6 +267,7 @@ def test_the_lane_and_django_count_in_one_log(edge: Edge) -> None:
 CHANGES: dict[str, Callable[[Audiobook, dt.datetime], object]] = {
     "facts": lambda book, _: Audiobook.objects.filter(pk=book.pk).update(title="Another"),
     "withdrawal": lambda book, now: Audiobook.objects.filter(pk=book.pk).update(withdrawn_at=now),
+    "hiding": lambda book, now: Audiobook.objects.filter(pk=book.pk).update(hidden_at=now),
     "person": lambda book, _: Contributor.objects.update(name="Bea Sample"),
     "credit": lambda book, _: Credit.objects.filter(audiobook=book).delete(),
     "credit moved": lambda book, _: Credit.objects.filter(audiobook=book).update(position=9),
@@ -293,6 +295,8 @@ NO_CHANGES: dict[str, Callable[[Audiobook, dt.datetime], object]] = {
     "reminder": lambda book, now: ReleaseEvent.objects.create(
         audiobook=book, kind="reminder", revision=9, seen_at=now, days_before=1
     ),
+    "same name": lambda book, _: Contributor.objects.update(name=F("name")),
+    "same title": lambda book, _: Series.objects.update(title=F("title")),
     "same facts": lambda book, _: Credit.objects.update(role="author"),
 }
 
@@ -439,9 +443,7 @@ def test_an_answer_that_is_too_old_is_made_anew(
     assert edge.open._figures.answers["miss"] == before + 1
 
 
-def test_while_the_database_is_gone_what_is_known_is_answered(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_known_asks_neither_database_nor_django(edge: Edge) -> None:
     first = edge.get(UPCOMING)
     asked = edge.open._pool.get_stats().get("requests_num", 0)
     edge.asked_of_django.clear()
