@@ -243,7 +243,7 @@ def make_news(user: User) -> dict[str, str]:
     return {
         "feed": feed,
         "list": share(watch_list=watch_list, now=now),
-        "key": key.rpartition("_")[2],  # its first part is how its owner recognises it
+        "key": key.split("_", 2)[2],  # what comes before is how its owner recognises it
         "refresh": begin_family(user=user, scope="read", now=now).token,
     }
 
