@@ -89,7 +89,7 @@ class Turn:
         """How many of them: what is staff's leads nowhere else, and to make some up takes long."""
         if self.person.is_staff:
             return 5
-        return 30 if self.is_first else 200
+        return 20 if self.is_first else 200
 
     def narrowed(self, schema: Any) -> Any:
         """Staff ask what is theirs only. To others it is not there, which one of them sees."""
@@ -215,7 +215,7 @@ def _config(url: str, turn: Turn, credentials: Path, seed: int) -> SchemathesisC
             },
             "generation": {
                 "deterministic": turn.is_first,  # the same requests each time, whatever the seed
-                "max-examples": 5 if turn.is_first else 40,
+                "max-examples": 3 if turn.is_first else 40,
                 "no-shrink": True,
                 "database": "none",
             },

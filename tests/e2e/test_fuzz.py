@@ -7,7 +7,7 @@ from tests.chaos.fuzz import fuzz_api
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, reset_sequences=True)  # the first rows are asked for
 @pytest.mark.usefixtures("fresh_limits", "ledger")
 def test_no_made_up_request_breaks_the_api_or_is_answered_against_its_description() -> None:
     figures = fuzz_api(cases=1500)

@@ -152,6 +152,7 @@ class Show:
             "start": f"{stage.url}/",
             "upcoming": f"{stage.url}/api/upcoming",
             "feed": f"{stage.url}/feeds/upcoming.rss",
+            "API": f"{stage.url}/api/schema",
             "API docs": f"{stage.url}/api/docs",
             "admin": f"{stage.url}/admin/",
             "Flower": f"http://{stage.flower}/",
@@ -172,6 +173,7 @@ class Show:
 
     def _login(self, name: str) -> str:
         logins = {
+            "API": (reader.EMAIL, self.password),
             "API docs": (launch.ADMIN_EMAIL, self.stage.admin_password),
             "admin": (launch.ADMIN_EMAIL, self.stage.admin_password),
             "Flower": (settings.FLOWER_USER, settings.FLOWER_PASSWORD),
