@@ -66,11 +66,18 @@ def indexes(steps: list[Any]) -> set[str]:
     return {step["Index Name"] for step in steps if "Index Name" in step}
 
 
-# Either holds the titles to come; which of them is a near tie to the planner.
-TO_COME = ("audiobook_upcoming", "audiobook_due")
+def drop_rival(index: str) -> None:
+    """For this test alone: its transaction is rolled back."""
+    if index in RIVALS:
+        sql.rows(f"DROP INDEX {RIVALS[index]}")
+
+
+# Which of two that hold the same titles is taken is a near tie: without its rival the one that is
+# named must do.
+RIVALS = {"audiobook_upcoming": "audiobook_due"}
 # What is asked, and an index that the plan must use.
-QUESTIONS: dict[str, str | tuple[str, ...]] = {
-    "upcoming": TO_COME,
+QUESTIONS = {
+    "upcoming": "audiobook_upcoming",
     "upcoming?marketplace=us": "audiobook_due",
     "upcoming?q=w15": "audiobook_search",
     "audiobooks": "audiobook_by_day",
@@ -106,6 +113,7 @@ def test_no_table_is_read_from_end_to_end(question: str) -> None:
         series=Series.objects.order_by("id")[70].id,
         day=clock.now().date() - dt.timedelta(days=2),
     )
+    drop_rival(QUESTIONS[question])
     found = plans(f"/api/{named}")
     assert [read_whole(steps) for steps in found] == [set()] * len(found)
     used = {index for steps in found for index in indexes(steps)}
@@ -113,9 +121,9 @@ def test_no_table_is_read_from_end_to_end(question: str) -> None:
 
 
 # A feed, and an index that its entries are found by.
-FEEDS: dict[str, str | tuple[str, ...]] = {
-    "upcoming.rss": TO_COME,
-    "upcoming.ics": TO_COME,
+FEEDS = {
+    "upcoming.rss": "audiobook_upcoming",
+    "upcoming.ics": "audiobook_upcoming",
     "upcoming.json?marketplace=us": "audiobook_due",
     "upcoming.atom?q=w15": "audiobook_search",
     "authors/{person}.rss": "credits_contributor",
@@ -132,6 +140,7 @@ def test_a_feed_reads_no_table_from_end_to_end(feed: str) -> None:
         person=Contributor.objects.order_by("id")[70].id,
         series=Series.objects.order_by("id")[70].id,
     )
+    drop_rival(FEEDS[feed])
     with CaptureQueriesContext(connection) as asked:
         answer = APIClient().get(f"/feeds/{named}")
     assert answer.status_code == 200
