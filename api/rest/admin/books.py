@@ -1,21 +1,19 @@
 """/api/admin/books: audiobooks as staff see and correct them."""
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django_filters import CharFilter
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.catalogue import CatalogueFilter, IdFilter, Record, Rows, YesFilter, records, shown
-from api.rest.admin.operators import OperatorsView, log, words_of
+from api.rest.admin.operators import OperatorsView, described, log, words_of
 from api.rest.audiobooks import AudiobookSerializer
 from api.rest.given import Given
 from catalog.correcting import correct_audiobook
@@ -26,7 +24,6 @@ from notifications.merging import split_edition
 from stalkerr import clock
 
 _MORE: Final = ("isbn", "corrections", "hidden_at", "work_pinned")
-PostT = TypeVar("PostT", bound=Callable[..., Response])
 _LAST_YEAR: Final = 2099  # a later one stands for "unknown"
 
 
@@ -111,9 +108,7 @@ class BookListView(OperatorsView, GenericAPIView[Audiobook]):
     filterset_class = BookFilter
     keyset = ("-id",)
 
-    @extend_schema(
-        operation_id="admin_books_list", responses=StaffBookSerializer(many=True), tags=["admin"]
-    )
+    @described("books_list", StaffBookSerializer(many=True))
     def get(self, request: Request) -> Response:
         rows = self.filter_queryset(Audiobook.objects.all())
         page: Any = self.paginate_queryset(records(rows, *_MORE))
@@ -123,16 +118,11 @@ class BookListView(OperatorsView, GenericAPIView[Audiobook]):
 class BookView(OperatorsView):
     """One audiobook, hidden or not."""
 
-    @extend_schema(operation_id="admin_books_read", responses=StaffBookSerializer, tags=["admin"])
+    @described("books_read", StaffBookSerializer)
     def get(self, request: Request, pk: int) -> Response:
         return Response(found(pk))
 
-    @extend_schema(
-        operation_id="admin_books_correct",
-        request=CorrectionSerializer,
-        responses=StaffBookSerializer,
-        tags=["admin"],
-    )
+    @described("books_correct", StaffBookSerializer, asked=CorrectionSerializer)
     @transaction.atomic
     def patch(self, request: Request, pk: int) -> Response:
         """Put facts right. They stay so whatever the store says later, and are no news themselves."""
@@ -151,19 +141,10 @@ class BookView(OperatorsView):
         return Response(found(pk))
 
 
-def _described(operation: str) -> Callable[[PostT], PostT]:
-    return extend_schema(
-        operation_id=f"admin_books_{operation}",
-        request=None,
-        responses=StaffBookSerializer,
-        tags=["admin"],
-    )
-
-
 class HideBookView(OperatorsView):
     """Nobody is shown it or told of it from now on; what is promised of it is taken back."""
 
-    @_described("hide")
+    @described("books_hide", StaffBookSerializer)
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         audiobook = get_object_or_404(Audiobook, pk=pk)
@@ -174,7 +155,7 @@ class HideBookView(OperatorsView):
 class UnhideBookView(OperatorsView):
     """It is there again. Where it is still to come, those who have not heard of it are told."""
 
-    @_described("unhide")
+    @described("books_unhide", StaffBookSerializer)
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         audiobook = get_object_or_404(Audiobook, pk=pk)
@@ -188,7 +169,7 @@ class SplitBookView(OperatorsView):
     Nobody is told again what they were told of either.
     """
 
-    @_described("split")
+    @described("books_split", StaffBookSerializer)
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         audiobook = get_object_or_404(Audiobook, pk=pk)

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from api.rest.admin.operators import ID_MAX, OperatorsView
+from api.rest.admin.operators import ID_MAX, OperatorsView, described
 from api.rest.paging import SIZE, SIZE_MAX
 from workers.ledger import history
 from workers.ledger.history import Row
@@ -104,12 +103,7 @@ class SlotPageSerializer(serializers.Serializer[Any]):
 class RunsView(OperatorsView):
     """What ran, the newest first."""
 
-    @extend_schema(
-        operation_id="admin_jobs_runs",
-        parameters=[RunsAskedSerializer],
-        responses=RunPageSerializer,
-        tags=["admin"],
-    )
+    @described("jobs_runs", RunPageSerializer, parameters=[RunsAskedSerializer])
     def get(self, request: Request) -> Response:
         asked = _asked(RunsAskedSerializer, request)
         size, before = asked.pop("page_size"), asked.pop("cursor", None)
@@ -120,12 +114,7 @@ class RunsView(OperatorsView):
 class SlotsView(OperatorsView):
     """What was due, the newest first, whether it ran or not."""
 
-    @extend_schema(
-        operation_id="admin_jobs_slots",
-        parameters=[SlotsAskedSerializer],
-        responses=SlotPageSerializer,
-        tags=["admin"],
-    )
+    @described("jobs_slots", SlotPageSerializer, parameters=[SlotsAskedSerializer])
     def get(self, request: Request) -> Response:
         asked = _asked(SlotsAskedSerializer, request)
         size, before = asked.pop("page_size"), asked.pop("cursor", None)
@@ -140,7 +129,7 @@ def _place(row: Row) -> str:
 class RunView(OperatorsView):
     """One run, what became of its slot, and the slot's other runs."""
 
-    @extend_schema(operation_id="admin_jobs_run", responses=WholeRunSerializer, tags=["admin"])
+    @described("jobs_run", WholeRunSerializer)
     def get(self, request: Request, pk: int) -> Response:
         row = history.run(pk) if pk <= ID_MAX else None
         if row is None:

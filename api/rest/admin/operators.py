@@ -1,17 +1,21 @@
 """What all doors for operators have in common: for others there is nothing here, and all is logged."""
 
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from api.auth import ForOperators
 from api.rest.once import Once
 
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Response])
 ID_MAX = 2**63 - 1
 _NAME_MAX = 200  # of a log's row
 
@@ -27,6 +31,19 @@ class OperatorsView(Once):
         if request.user.is_authenticated and not request.user.is_staff:
             raise Http404
         super().permission_denied(request, message, code)
+
+
+def described(
+    name: str, answer: Any, *, asked: Any = None, parameters: Sequence[Any] = ()
+) -> Callable[[HandlerT], HandlerT]:
+    """What the API's description says of an operation for operators."""
+    return extend_schema(
+        operation_id=f"admin_{name}",
+        request=asked,
+        responses=answer,
+        parameters=list(parameters),
+        tags=["admin"],
+    )
 
 
 def log(request: Request, row: Model, words: str) -> None:

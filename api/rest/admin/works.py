@@ -4,13 +4,12 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.rest.admin.books import StaffBookSerializer, books
-from api.rest.admin.operators import ID_MAX, OperatorsView, log
+from api.rest.admin.operators import ID_MAX, OperatorsView, described, log
 from api.rest.given import Given
 from catalog.models import Audiobook, Work
 from notifications.hiding import hide_work, show_work
@@ -40,7 +39,7 @@ class MergeSerializer(Given[Any]):
 class StaffWorkView(OperatorsView):
     """A work with all its editions, hidden or not."""
 
-    @extend_schema(operation_id="admin_works_read", responses=StaffWorkSerializer, tags=["admin"])
+    @described("works_read", StaffWorkSerializer)
     def get(self, request: Request, pk: int) -> Response:
         return Response(_shown(get_object_or_404(Work, pk=pk)))
 
@@ -51,12 +50,7 @@ class MergeView(OperatorsView):
     Nobody is told anything for it: what was told of one counts as told of all.
     """
 
-    @extend_schema(
-        operation_id="admin_works_merge",
-        request=MergeSerializer,
-        responses=StaffWorkSerializer,
-        tags=["admin"],
-    )
+    @described("works_merge", StaffWorkSerializer, asked=MergeSerializer)
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         asked = MergeSerializer(data=request.data)
@@ -81,37 +75,29 @@ def _others(into: Work, ids: list[int]) -> list[Work]:
 class HideWorkView(OperatorsView):
     """Nobody is shown any edition of it or told of one, also of those that are found later."""
 
-    @extend_schema(
-        operation_id="admin_works_hide",
-        request=None,
-        responses=StaffWorkSerializer,
-        tags=["admin"],
-    )
+    @described("works_hide", StaffWorkSerializer)
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         work = get_object_or_404(Work, pk=pk)
         hide_work(work=work, now=clock.now())
-        log(request, work, "hidden")
-        work.refresh_from_db()
-        return Response(_shown(work))
+        return _done(request, work, "hidden")
 
 
 class UnhideWorkView(OperatorsView):
     """All its editions are there again, also those that were hidden one by one."""
 
-    @extend_schema(
-        operation_id="admin_works_unhide",
-        request=None,
-        responses=StaffWorkSerializer,
-        tags=["admin"],
-    )
+    @described("works_unhide", StaffWorkSerializer)
     @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         work = get_object_or_404(Work, pk=pk)
         show_work(work=work)
-        log(request, work, "not hidden any more")
-        work.refresh_from_db()
-        return Response(_shown(work))
+        return _done(request, work, "not hidden any more")
+
+
+def _done(request: Request, work: Work, words: str) -> Response:
+    log(request, work, words)
+    work.refresh_from_db()
+    return Response(_shown(work))
 
 
 def _shown(work: Work) -> dict[str, Any]:
