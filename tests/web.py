@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from stalkerr.embedded.server import free_port
 from stalkerr.lifeline import die_with_parent
 from stalkerr.processes import ROOT, environment
 from tests.e2e.crew import database_url
@@ -36,7 +37,7 @@ def served(
     **settings: str,
 ) -> Iterator[tuple[str, int]]:
     """An ASGI application's address and process; `settings` go into its environment."""
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "granian", "--interface", interface, "--no-ws"]
     command += ["--workers", str(workers), "--host", "127.0.0.1", "--port", str(port), application]
@@ -79,12 +80,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _is_open(port: int) -> bool:

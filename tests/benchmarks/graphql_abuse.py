@@ -6,8 +6,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -16,12 +15,9 @@ import aiohttp
 
 from catalog.services import record_listings
 from stalkerr import clock
-from stalkerr.embedded.server import free_port
-from stalkerr.processes import Supervisor, environment, read_procfile
 from tests.abuse import ABUSES, Abuse
 from tests.benchmarks.ingest import make_listings
-from tests.e2e.crew import database_url
-from tests.sinks import wait_until
+from tests.web import served
 
 TITLES = 2_000
 TIMES = 20  # that each abuse is sent, one after the other
@@ -53,7 +49,11 @@ def measure() -> dict[str, Any]:
     """
     listings = list(make_listings(random.Random(7), TITLES, "G"))
     record_listings(listings=listings, fetched_at=clock.now(), now=clock.now())
-    with web_server() as url:
+    # It believes what we say of who asks.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(log=Path(folder) / "web", TRUSTED_PROXIES="127.0.0.1") as (url, _),
+    ):
         refusals = asyncio.run(refuse_each(url))
         quiet, busy = asyncio.run(ask_by_turns(url))
     slowest = max(refusals, key=lambda name: refusals[name])
@@ -68,33 +68,6 @@ def measure() -> dict[str, Any]:
         "p99_ratio": round(p99(busy) / p99(quiet), 2),
         "p99_ms": {"alone": round(p99(quiet) * 1000), "abused": round(p99(busy) * 1000)},
     }
-
-
-@contextmanager
-def web_server() -> Iterator[str]:
-    """That of the Procfile, which believes what we say of who asks."""
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    told = {
-        "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
-        "DATABASE_URL": database_url(),
-        "PORT": str(port),
-        "TRUSTED_PROXIES": "127.0.0.1",
-        "LOG_LEVEL": "ERROR",
-    }
-    with tempfile.TemporaryDirectory() as logs:
-        web = {"web": read_procfile()["web"]}
-        with Supervisor(web, env=environment(**told), logs=Path(logs)):
-            wait_until(lambda: asyncio.run(is_up(url)), within=60, every=0.2)
-            yield url
-
-
-async def is_up(url: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session:
-            await send(session, url, QUESTION)
-    except aiohttp.ClientConnectionError:
-        return False
-    return True
 
 
 async def refuse_each(url: str) -> dict[str, float]:
