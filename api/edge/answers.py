@@ -22,10 +22,11 @@ _PACKERS: Final[Mapping[str, Any]] = {
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
 }
 _PLAIN: Final = ""
-# Said anew with each answer, or only where there is a body.
+# Said anew with each answer.
 _OWN: Final = frozenset({b"content-length", b"content-encoding", b"etag", b"vary", b"date"})
 _OF_REQUEST: Final = (b"ratelimit-", b"retry-after", b"set-cookie")
-_OF_BODY: Final = frozenset({b"content-type", b"link"})
+# All that is said again to who has the rest (RFC 9110, 15.4.5): each line costs as it is sent.
+_OF_KNOWN: Final = frozenset({b"cache-control", b"content-location", b"expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ class Answer:
         return found
 
     def _made_head(self, coding: str, *, is_known: bool) -> list[tuple[bytes, bytes]]:
-        left_out = _OWN | _OF_BODY if is_known else _OWN
-        head = [each for each in self.headers if each[0] not in left_out]
+        head = [each for each in self.headers if each[0] not in _OWN]
+        if is_known:
+            head = [each for each in head if each[0] in _OF_KNOWN]
         tag = _opaque(self.headers, self.bodies[_PLAIN])
         varies = [value for name, value in self.headers if name == b"vary"]
         head.append((b"etag", b"W/" + tag if coding else tag))  # packed, other bytes mean the same

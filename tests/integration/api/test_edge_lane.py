@@ -151,6 +151,15 @@ def test_who_has_it_is_told_so_without_django_or_database(edge: Edge) -> None:
     assert edge.open._pool.get_stats().get("requests_num", 0) == asked
 
 
+def test_who_has_it_hears_what_may_have_changed_and_no_more(edge: Edge) -> None:
+    first = edge.get("/feeds/upcoming.rss")
+    again = edge.get("/feeds/upcoming.rss", if_none_match=first.headers["etag"])
+    assert again.status == 304
+    counted = {"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
+    assert set(again.headers) == {"etag", "vary", "cache-control", *counted}
+    assert again.headers["cache-control"] == first.headers["cache-control"]
+
+
 def test_head_has_the_head_alone(edge: Edge) -> None:
     whole, head = edge.get(UPCOMING), edge.get(UPCOMING, method="HEAD")
     assert (head.status, head.body) == (200, b"")
