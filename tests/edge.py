@@ -1,6 +1,7 @@
 """The edge lane in this process, on an event loop of its own, and requests to it."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ class Reply:
     status: int
     headers: dict[str, str]  # names in lower case
     body: bytes
+
+
+def titles(reply: Reply) -> list[str]:
+    assert reply.status == 200, reply
+    return [book["title"] for book in json.loads(reply.body)["results"]]
 
 
 class Edge:

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import json
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -23,7 +22,7 @@ from api.edge.shelf import PREFIX, Shelf
 from catalog import revisions
 from catalog.models import Audiobook
 from notifications.hiding import hide_audiobook
-from tests.edge import PEER, Edge, Reply, forgetful
+from tests.edge import PEER, Edge, forgetful, titles
 from tests.factories import make_audiobook
 from tests.sinks import wait_until
 
@@ -50,11 +49,6 @@ def book(now: dt.datetime) -> Audiobook:
 def edge(book: Audiobook) -> Generator[Edge]:
     with Edge() as begun:
         yield begun
-
-
-def titles(reply: Reply) -> list[str]:
-    assert reply.status == 200, reply
-    return [book["title"] for book in json.loads(reply.body)["results"]]
 
 
 def question(query: str) -> Question:
