@@ -20,6 +20,7 @@ from catalog.models import (
     Series,
     SeriesEntry,
 )
+from stalkerr import sql
 from tests.edge import Edge, forgetful, titles
 from tests.factories import make_audiobook
 from tests.sinks import wait_until
@@ -128,6 +129,21 @@ def test_a_hint_that_was_lost_is_given_again(
     monkeypatch.setattr("api.edge.lane.PULSE", 0.05)
     edge.get(UPCOMING)
     monkeypatch.setattr(revisions, "announce", lambda: None)
+    make_audiobook(now=now, title="Brand new", out_in=1)
+    wait_until(lambda: "Brand new" in titles(edge.get(UPCOMING, peer=peer())), within=10, every=0.2)
+
+
+def test_the_pulse_outlives_a_database_that_fails(
+    edge: Edge, now: dt.datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Proves the guard around what the pulse asks of PostgreSQL."""
+    monkeypatch.setattr("api.edge.lane.PULSE", 0.05)
+    monkeypatch.setattr(revisions, "announce", lambda: None)
+    sql.rows("ALTER TABLE store_revisions RENAME TO elsewhere")
+    try:
+        wait_until(lambda: "revisions_not_read" in caplog.text, within=20)
+    finally:
+        sql.rows("ALTER TABLE elsewhere RENAME TO store_revisions")
     make_audiobook(now=now, title="Brand new", out_in=1)
     wait_until(lambda: "Brand new" in titles(edge.get(UPCOMING, peer=peer())), within=10, every=0.2)
 
