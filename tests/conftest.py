@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 import pytest
 import sqlalchemy as sa
 from django.conf import settings
+from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from redis import Redis
@@ -29,7 +30,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """Beside Django's tables: the job ledger, and the row that moves the clock."""
     with django_db_blocker.unblock():
         database.complete()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: database.empty())
+        yield
     engine().dispose()  # or the database can't be dropped
 
 
