@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.core.validators import RegexValidator
+from django_filters import Filter
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -48,8 +49,9 @@ class Description(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*where)
         if operation is None:
             return None
+        filters = getattr(getattr(self.view, "filterset_class", None), "base_filters", {})
         for parameter in operation.get("parameters", ()):
-            _complete_parameter(parameter)
+            _complete_parameter(parameter, filters.get(parameter["name"]))
         answers = operation["responses"]
         refusals = {int(status) for status in answers} & WORDS.keys()
         for status in refusals.union(self._refusals(operation)):
@@ -134,12 +136,14 @@ def _pattern(field: Any) -> dict[str, str]:
     return {"pattern": SAYABLE if is_any else _NOT_BLANK}
 
 
-def _complete_parameter(parameter: dict[str, Any]) -> None:
+def _complete_parameter(parameter: dict[str, Any], its_filter: Filter | None) -> None:
     """An empty one in the query is as good as none."""
     schema = parameter["schema"]
     if parameter["in"] != "query":
         return
     if schema.get("type") == "string" and not schema.keys() & {"format", "enum", "pattern"}:
         schema["pattern"] = SAYABLE
+    if its_filter is not None and "max_length" in its_filter.extra:
+        schema["maxLength"] = its_filter.extra["max_length"]
     if not parameter.get("required") and schema.get("type") != "array":
         parameter["allowEmptyValue"] = True

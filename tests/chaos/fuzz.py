@@ -5,6 +5,7 @@ others that do not, alone and in chains: what one answers, another is asked abou
 one of the staff take turns; what one of them can read, the next is refused at every door to it.
 """
 
+import datetime as dt
 import json
 import tempfile
 import time
@@ -18,6 +19,7 @@ from typing import Any, Final, Self
 
 import requests
 import schemathesis
+from django.test import override_settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
@@ -38,8 +40,9 @@ STAFFS: Final = "/api/admin/"  # what is theirs only
 SHOWN: Final = 20  # failures that are told whole
 TEXT_SHOWN: Final = 600  # characters of each
 REFUSALS: Final = {401, 403, 404}
-# So that no limit hides what is behind it, and nobody has to sign in again.
-SETTINGS: Final = {"LIMITS_FACTOR": "1000000", "JWT_LIFETIME": "86400", "LOG_LEVEL": "ERROR"}
+# So that no limit hides what is behind it.
+SETTINGS: Final = {"LIMITS_FACTOR": "1000000", "LOG_LEVEL": "ERROR"}
+STAY: Final = dt.timedelta(days=1)  # nobody has to sign in again
 # How what the description does not allow may be refused: 412 comes before a body is looked at.
 _NOES: Final = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "429"]
 JSON: Final = {"Accept": "application/vnd.oai.openapi+json"}
@@ -56,7 +59,8 @@ class Person:
     @classmethod
     def of(cls, user: User) -> Self:
         scope = Scope.ADMIN if user.is_staff else Scope.WRITE
-        token = issue_token(user=user, now=clock.now(), scope=scope)
+        with override_settings(JWT_LIFETIME=STAY):
+            token = issue_token(user=user, now=clock.now(), scope=scope)
         return cls(user.email, f"Bearer {token}", user.is_staff)
 
 

@@ -47,7 +47,7 @@ class Memory:
         if case.meta is None or not case.meta.generation.mode.is_positive:
             return
         if case.method in EDITS and IF_MATCH in case.headers and self._is_meant():
-            answer = self._asking.get(f"{self._url}{case.formatted_path}", timeout=30)
+            answer = self._asking.get(f"{self._url}{case.formatted_path}", timeout=30)  # or 404
             case.headers[IF_MATCH] = answer.headers.get("ETag", case.headers[IF_MATCH])
         if "token" in case.path_parameters and self._is_meant():
             case.path_parameters["token"] = self._token()
@@ -74,14 +74,20 @@ class Memory:
 
     def _rows(self, field: str) -> list[int]:
         path, name = _LISTED[field]
-        answer = self._asking.get(f"{self._url}/api/{path}?page_size={_KNOWN}", timeout=30)
-        found = sorted({row[name] for row in answer.json()["results"]})
+        found = sorted({row[name] for row in self._list(f"{path}?page_size={_KNOWN}")})
         return self._chance.sample(found, min(_AT_ONCE, len(found)))
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        """Of what is theirs; raises where they are not let in, and would ask for nothing any more."""
+        answer = self._asking.get(f"{self._url}/api/{path}", timeout=30)
+        answer.raise_for_status()
+        rows: list[dict[str, Any]] = answer.json()["results"]
+        return rows
 
     def _token(self) -> str:
         """Of a list that is shared from now on."""
         lists = f"{self._url}/api/lists"
-        rows = self._asking.get(lists, timeout=30).json()["results"]
+        rows = self._list("lists")
         row = (
             rows[0] if rows else self._asking.post(lists, json={"name": "Mine"}, timeout=30).json()
         )

@@ -139,3 +139,14 @@ def test_only_the_export_has_a_format(anybody: APIClient) -> None:
 def test_a_channel_is_a_whole_number(alice: User, client_of: ClientOf) -> None:
     answer = client_of(alice).get("/api/deliveries?channel=1.5")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["channel"])
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "most"),
+    [("/api/admin/books", "asin", 10), ("/api/audiobooks", "q", 200), ("/api/series", "q", 200)],
+)
+def test_how_long_a_text_to_look_for_may_be_is_described(
+    operations: Operations, path: str, name: str, most: int
+) -> None:
+    parameters = {each["name"]: each["schema"] for each in operations["get", path]["parameters"]}
+    assert parameters[name]["maxLength"] == most
