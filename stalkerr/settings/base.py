@@ -250,6 +250,18 @@ BROKER_TIMEOUT = env.float("BROKER_TIMEOUT", default=5.0)  # the web waits half 
 LEDGER_POOL_SIZE = env.int("LEDGER_POOL_SIZE", default=1)
 FLOWER_ADDRESS: str = env.str("FLOWER_ADDRESS", default="127.0.0.1:5555")
 FLOWER_USER: str = env.str("FLOWER_USER", default="stalkerr")
+FLOWER_PASSWORD: str
+FLOWER_URL_PREFIX: str = env.str("FLOWER_URL_PREFIX", default="")  # behind a proxy: flower
+FLOWER_READ_ONLY = env.bool("FLOWER_READ_ONLY", default=True)
+# Instead of the password: whoever a provider of identities knows by one of these e-mail addresses.
+FLOWER_AUTH: str = env.str("FLOWER_AUTH", default="")
+FLOWER_AUTH_PROVIDER: str = env.str(
+    "FLOWER_AUTH_PROVIDER", default="flower.views.auth.OktaLoginHandler"
+)
+FLOWER_OIDC_URL: str = env.str("FLOWER_OIDC_URL", default="")  # of that provider
+FLOWER_OAUTH2_KEY: str = env.str("FLOWER_OAUTH2_KEY", default="")
+FLOWER_OAUTH2_SECRET: str = env.str("FLOWER_OAUTH2_SECRET", default="")
+FLOWER_OAUTH2_REDIRECT_URI: str = env.str("FLOWER_OAUTH2_REDIRECT_URI", default="")
 
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console")  # console or json
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
