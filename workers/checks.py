@@ -1,6 +1,7 @@
 """What must fit between the schedule, the tasks and the database: system checks of this app."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -46,7 +47,7 @@ def _visit_lease() -> float:
 
 def hard_limit(task: str) -> float:
     """Seconds after which a task's child is killed."""
-    app.loader.import_default_modules()
+    import_module("workers.tasks")  # no sooner: they need models, and most processes do without
     return float(app.tasks[task].time_limit or app.conf.task_time_limit)
 
 

@@ -85,8 +85,11 @@ IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, an
 # CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
 # pool by DATABASE_POOL_MAX; a check sums processes x pools against max_connections.
 _database = env.db("DATABASE_URL")
+# PgBouncer or the like stands between us and PostgreSQL, and hands out connections by transaction.
+DATABASE_POOLER = env.bool("DATABASE_POOLER", default=False)
 DATABASES = {
     "default": {
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLER,
         **_database,
         "CONN_MAX_AGE": 0,
         # Without it every pooled connection fails once after PostgreSQL was restarted.
