@@ -3,6 +3,7 @@
 Skipped where the proxy is not installed; its ports, names of files and addresses are those of here.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -36,10 +37,15 @@ def nginx(folder: Path, http: int, https: int, pem: Path) -> list[str]:
     )
     (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(
-        f"pid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}"
+        f"{as_root()}pid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}"
         f"include {folder}/site.conf;\n}}\n"
     )
     return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+
+
+def as_root() -> str:
+    """Else its workers would be somebody who may not enter this test's folder."""
+    return "user root;\n" if os.getuid() == 0 else ""
 
 
 def caddy(folder: Path, http: int, https: int, pem: Path) -> list[str]:
@@ -151,4 +157,7 @@ def test_flower_lives_under_its_prefix(place: Place) -> None:
 def test_an_import_fits_and_a_flood_does_not(place: Place) -> None:
     """Proves the guards client_max_body_size and max_size; IMPORT_MAX_BYTES is 10,000,000."""
     assert place.ask("/api/imports", "POST", b"x" * 10_100_000) == 200
-    assert place.ask("/api/imports", "POST", b"x" * 13_000_000) == 413
+    before = len(place.web.requests)
+    # Caddy hands on until it is too much, and an old one then calls it the web's fault.
+    assert place.ask("/api/imports", "POST", b"x" * 13_000_000) in (413, 502)
+    assert len(place.web.requests) == before
