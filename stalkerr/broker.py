@@ -36,7 +36,7 @@ class HostileMessageError(ValueError):
     """A message that none of ours would have sent."""
 
 
-class Message(virtual.Message):  # type: ignore[misc]  # kombu has no types
+class Message(virtual.Message):
     """A message of Redis, before anything in it is unpacked."""
 
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
@@ -47,16 +47,20 @@ class Message(virtual.Message):  # type: ignore[misc]  # kombu has no types
         super().__init__(payload, channel=channel, **options)
 
 
-class Channel(redis.Channel):  # type: ignore[misc]
+class Channel(redis.Channel):
     """Reads on after what is no message; whoever pushed it into Redis need not speak Celery."""
 
     Message = Message
+    connection: Any
+    connection_errors: Any
 
     def _brpop_read(self, **options: Any) -> Any:
-        return self._read(lambda: super(Channel, self)._brpop_read(**options))
+        read: Any = super()
+        return self._read(lambda: read._brpop_read(**options))
 
     def _receive_one(self, c: Any) -> Any:
-        return self._read(lambda: super(Channel, self)._receive_one(c))
+        read: Any = super()
+        return self._read(lambda: read._receive_one(c))
 
     def _read(self, read: Callable[[], Any]) -> Any:
         try:
@@ -68,12 +72,15 @@ class Channel(redis.Channel):  # type: ignore[misc]
             return True
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(redis.Transport):
     Channel = Channel
 
 
-class Reader(Consumer):  # type: ignore[misc]
+class Reader(Consumer):
     """Refuses a task's message whose parts can't be read, whatever broker it came by."""
+
+    connection_errors: Any
+    channel_errors: Any
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)
@@ -82,7 +89,7 @@ class Reader(Consumer):  # type: ignore[misc]
             try:
                 check_headers(message.headers)
                 return handle(message)
-            except (*self.connection_errors, *self.app.connection_for_read().channel_errors):
+            except (*self.connection_errors, *self.channel_errors):
                 raise
             except Exception as error:  # noqa: BLE001 (as above)
                 _dropped(error)
@@ -92,7 +99,7 @@ class Reader(Consumer):  # type: ignore[misc]
         return handle_or_refuse
 
 
-class DeadLetters(StartStopStep):  # type: ignore[misc]
+class DeadLetters(StartStopStep):
     """RabbitMQ drops dead letters where nobody has declared a queue for them."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

@@ -60,7 +60,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
 
 def check_secrets_differ(**_: Any) -> list[CheckMessage]:
     """Who learns one secret must not have learnt another."""
-    names = ("SECRET_KEY", "JWT_KEY", "METRICS_TOKEN", "FLOWER_PASSWORD", "FLOWER_OAUTH2_SECRET")
+    names = ("SECRET_KEY", "JWT_KEY", "METRICS_TOKEN", "FLOWER_PASSWORD", "FLOWER_CLIENT_SECRET")
     given = [(name, getattr(settings, name)) for name in names]
     given += [("CHANNEL_KEYS", key) for key in settings.CHANNEL_KEYS]
     return [

@@ -100,4 +100,5 @@ def waiting(url: str, queue: str) -> int:
         with Redis.from_url(url) as redis:
             return int(redis.llen(f"{PREFIX}{queue}"))
     with connect(url) as connection:
-        return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(queue, passive=True).message_count)

@@ -14,6 +14,17 @@ from tornado.web import StaticFileHandler, authenticated, url
 
 from stalkerr.celery import app
 
+# Our settings, and what Flower calls them.
+PROVIDER: Final = {
+    "FLOWER_CLIENT_ID": "FLOWER_OAUTH2_KEY",
+    "FLOWER_CLIENT_SECRET": "FLOWER_OAUTH2_SECRET",
+    "FLOWER_REDIRECT_URL": "FLOWER_OAUTH2_REDIRECT_URI",
+}
+CHOICE: Final = {
+    "FLOWER_AUTH": "FLOWER_AUTH",
+    "FLOWER_AUTH_PROVIDER": "FLOWER_AUTH_PROVIDER",
+    "FLOWER_OIDC_URL": "FLOWER_OAUTH2_OKTA_BASE_URL",
+}
 OPEN: Final = (Healthcheck, LoginHandler)  # to whoever has yet to say who they are
 
 
@@ -39,13 +50,10 @@ def start() -> None:
 def door() -> dict[str, str]:
     """Who is let in: whom a provider of identities knows, else who knows the password."""
     if settings.FLOWER_AUTH:
-        names = ("FLOWER_OAUTH2_KEY", "FLOWER_OAUTH2_SECRET", "FLOWER_OAUTH2_REDIRECT_URI")
-        missing = [name for name in names if not getattr(settings, name)]
+        missing = [name for name in PROVIDER if not getattr(settings, name)]
         if missing:
             raise NoDoorError(f"FLOWER_AUTH is set, so Flower needs {' and '.join(missing)} too.")
-        given = {name: getattr(settings, name) for name in (*names, "FLOWER_AUTH")}
-        provider = {"FLOWER_AUTH_PROVIDER": settings.FLOWER_AUTH_PROVIDER}
-        return given | provider | {"FLOWER_OAUTH2_OKTA_BASE_URL": settings.FLOWER_OIDC_URL}
+        return {option: getattr(settings, name) for name, option in (PROVIDER | CHOICE).items()}
     if not settings.FLOWER_PASSWORD:
         raise NoDoorError("Flower would be open to anybody: set FLOWER_PASSWORD or FLOWER_AUTH.")
     return {"FLOWER_BASIC_AUTH": f"{settings.FLOWER_USER}:{settings.FLOWER_PASSWORD}"}
@@ -77,7 +85,7 @@ def described(task: Any) -> Any:
     return task
 
 
-class StaticFiles(BaseHandler, StaticFileHandler):  # type: ignore[misc]  # they have no types
+class StaticFiles(BaseHandler, StaticFileHandler):
     """Files of Flower's pages, for those who may see the pages."""
 
 
@@ -98,7 +106,7 @@ def handler_of(handler: Any) -> Any:
 def closed_class(given: Any) -> Any:
     """The same, but each request is asked who it is of before anything else."""
 
-    class Closed(given):  # type: ignore[misc]
+    class Closed(given):
         @authenticated
         def prepare(self) -> Any:
             return super().prepare()

@@ -262,9 +262,9 @@ FLOWER_AUTH_PROVIDER: str = env.str(
     "FLOWER_AUTH_PROVIDER", default="flower.views.auth.OktaLoginHandler"
 )
 FLOWER_OIDC_URL: str = env.str("FLOWER_OIDC_URL", default="")  # of that provider
-FLOWER_OAUTH2_KEY: str = env.str("FLOWER_OAUTH2_KEY", default="")
-FLOWER_OAUTH2_SECRET: str = env.str("FLOWER_OAUTH2_SECRET", default="")
-FLOWER_OAUTH2_REDIRECT_URI: str = env.str("FLOWER_OAUTH2_REDIRECT_URI", default="")
+FLOWER_CLIENT_ID: str = env.str("FLOWER_CLIENT_ID", default="")
+FLOWER_CLIENT_SECRET: str = env.str("FLOWER_CLIENT_SECRET", default="")
+FLOWER_REDIRECT_URL: str = env.str("FLOWER_REDIRECT_URL", default="")
 
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console")  # console or json
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")

@@ -141,4 +141,4 @@ def bytes_of(*models: Any) -> float:
             f"SELECT coalesce(({size}), pg_total_relation_size(%s))", [table] * 2
         )
         total += float(found)
-    return total / models[0].objects.count()
+    return total / int(models[0].objects.count())

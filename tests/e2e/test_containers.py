@@ -69,7 +69,7 @@ def answers(_broker: str, port: int) -> bool:
         answer = requests.get(f"http://127.0.0.1:{port}/health", headers=host, timeout=10)
     except requests.ConnectionError:
         return False
-    return answer.json()["checks"]["database"] == "healthy"
+    return bool(answer.json()["checks"]["database"] == "healthy")
 
 
 def ticks(broker: str, _port: int) -> bool:

@@ -131,7 +131,7 @@ def rows(base: str) -> str:
     ("env", "said"),
     [
         ({"FLOWER_PASSWORD": ""}, "open to anybody: set FLOWER_PASSWORD or FLOWER_AUTH"),
-        ({"FLOWER_AUTH": "ada@example.org"}, "needs FLOWER_OAUTH2_KEY and FLOWER_OAUTH2_SECRET"),
+        ({"FLOWER_AUTH": "ada@example.org"}, "needs FLOWER_CLIENT_ID and FLOWER_CLIENT_SECRET"),
     ],
 )
 def test_it_does_not_start_without_a_door(env: dict[str, str], said: str) -> None:
@@ -157,8 +157,8 @@ def test_it_does_not_start_without_a_door(env: dict[str, str], said: str) -> Non
 
 def test_a_provider_of_identities_takes_the_place_of_the_password(tmp_path: Path) -> None:
     known = {"FLOWER_AUTH": "ada@example.org", "FLOWER_OIDC_URL": "https://id.example/oauth2"}
-    client = {"FLOWER_OAUTH2_KEY": "stalkerr", "FLOWER_OAUTH2_SECRET": "a secret"}
-    back = {"FLOWER_OAUTH2_REDIRECT_URI": "https://stalkerr.example/flower/login"}
+    client = {"FLOWER_CLIENT_ID": "stalkerr", "FLOWER_CLIENT_SECRET": "a secret"}
+    back = {"FLOWER_REDIRECT_URL": "https://stalkerr.example/flower/login"}
     with flower(tmp_path, FLOWER_URL_PREFIX="flower", **known, **client, **back) as base:
         for path in ("/", "/tasks", "/api/tasks", "/metrics", "/static/css/flower.css"):
             answer = ask("GET", f"{base}{path}", auth=KNOWN)

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,8 +75,14 @@ class Place:
             assert_hostname=HOST,
         )
 
-    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> int:
-        given = {"Host": HOST, **headers}
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
+        given = {"Host": HOST, **(headers or {})}
         return self.secure.request(method, path, body=body, headers=given, retries=False).status
 
     def is_up(self) -> bool:
@@ -119,7 +125,7 @@ def running(command: list[str], folder: Path) -> Iterator[None]:
 
 def test_what_a_client_says_of_itself_is_not_passed_on(place: Place) -> None:
     """Proves the guards in deploy/proxy: the web believes its proxy, so that must not repeat lies."""
-    assert place.ask("/api/upcoming?limit=1", **LIES) == 200
+    assert place.ask("/api/upcoming?limit=1", headers=LIES) == 200
     headers = place.last().headers
     assert place.last().path == "/api/upcoming?limit=1"
     assert (headers["host"], headers["x-forwarded-proto"]) == (HOST, "https")
