@@ -143,8 +143,8 @@ def hostile(path: Path) -> dict[str, bytes]:
 
 
 def test_what_is_pushed_into_redis_runs_no_code_and_ends_no_worker(tmp_path: Path) -> None:
-    """Proves the guards Channel._read, Message and check_headers: without the first, a word ends
-    the worker; without the others, memory is full or the only child is never free again."""
+    """Proves the guards Channel._read and check_headers: without the first, a word ends the worker;
+    without the other, its only child is never free again."""
     notes, mark = tmp_path / "notes", tmp_path / "mark"
     with redis_broker() as url, worker(url, tmp_path) as crew, Redis.from_url(url) as redis:
         is_read(url, notes)
@@ -195,7 +195,7 @@ def test_what_is_published_to_rabbitmq_runs_no_code_and_ends_no_worker(tmp_path:
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_task_that_kills_its_child_runs_once(broker: str, tmp_path: Path) -> None:
-    """Proves the guard task_reject_on_worker_lost = False: else it is given again for ever."""
+    """task_reject_on_worker_lost = False: else it would be given again for ever."""
     notes, poison = tmp_path / "notes", tmp_path / "poison"
     with BROKERS[broker]() as url, worker(url, tmp_path) as crew:
         is_read(url, notes)
@@ -209,7 +209,7 @@ def test_a_task_that_kills_its_child_runs_once(broker: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_task_that_kills_its_worker_has_an_end(broker: str, tmp_path: Path) -> None:
-    """Proves the guard x-delivery-limit: RabbitMQ gives it to the next worker at once."""
+    """x-delivery-limit: RabbitMQ gives it to the next worker at once."""
     notes, poison = tmp_path / "notes", tmp_path / "poison"
     again = DELIVERIES if broker == "rabbitmq" else 0
     with BROKERS[broker]() as url, worker(url, tmp_path) as crew:
@@ -228,7 +228,7 @@ def test_a_task_that_kills_its_worker_has_an_end(broker: str, tmp_path: Path) ->
 def test_a_job_of_ten_minutes_delays_nothing_and_ends_when_its_process_is_asked_to(
     tmp_path: Path,
 ) -> None:
-    """Proves the guards in the Procfile: a keeper of its own, and its REMAP_SIGTERM."""
+    """The Procfile: a keeper of its own, and its REMAP_SIGTERM."""
     notes, long = tmp_path / "notes", tmp_path / "long"
     lines = {
         name: line

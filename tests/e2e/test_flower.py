@@ -75,7 +75,7 @@ def statuses(base: str, **options: Any) -> dict[tuple[str, str], int]:
 
 @pytest.mark.parametrize("prefix", ["", "flower"])
 def test_a_stranger_gets_nothing_but_the_word_that_it_lives(tmp_path: Path, prefix: str) -> None:
-    """Proves the guards closed and static_handler_class: /metrics, OPTIONS and files were open."""
+    """Flower itself leaves /metrics, OPTIONS and files open."""
     env = {"FLOWER_URL_PREFIX": prefix} if prefix else {}
     with flower(tmp_path, **env) as base:
         answers = statuses(base)
@@ -98,7 +98,7 @@ def test_a_stranger_gets_nothing_but_the_word_that_it_lives(tmp_path: Path, pref
 
 
 def test_its_user_sees_tasks_by_what_they_do_and_can_change_nothing(tmp_path: Path) -> None:
-    """Proves the guards read_only, described, and that Metrics is left out."""
+    """Also that Metrics is left out, for its user too."""
     with flower(tmp_path, "worker", FLOWER_URL_PREFIX="flower", FLOWER_READ_ONLY="true") as base:
         wait_until(lambda: "one@test" in ask("GET", f"{base}/workers", auth=KNOWN).text, within=60)
         broker = environment()["BROKER_URL"]
@@ -135,7 +135,6 @@ def rows(base: str) -> str:
     ],
 )
 def test_it_does_not_start_without_a_door(env: dict[str, str], said: str) -> None:
-    """Proves the guard door."""
     given = environment(
         DJANGO_SETTINGS_MODULE="stalkerr.settings.production",
         **dict.fromkeys(("SECRET_KEY", "JWT_KEY", "METRICS_TOKEN", "CHANNEL_KEYS"), "x"),
@@ -171,7 +170,7 @@ def test_a_provider_of_identities_takes_the_place_of_the_password(tmp_path: Path
 
 
 def test_options_of_flowers_own_in_the_environment_change_nothing(tmp_path: Path) -> None:
-    """Proves the guard start: FLOWER_UNAUTHENTICATED_API alone opens the API, DEBUG shows sources."""
+    """FLOWER_UNAUTHENTICATED_API would open the API, FLOWER_DEBUG would show sources."""
     odd = {"FLOWER_UNAUTHENTICATED_API": "true", "FLOWER_DEBUG": "true", "FLOWER_BASIC_AUTH": "a:b"}
     with flower(tmp_path, **odd) as base:
         assert ask("GET", f"{base}/api/tasks").status_code == 401

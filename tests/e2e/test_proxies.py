@@ -124,7 +124,7 @@ def running(command: list[str], folder: Path) -> Iterator[None]:
 
 
 def test_what_a_client_says_of_itself_is_not_passed_on(place: Place) -> None:
-    """Proves the guards in deploy/proxy: the web believes its proxy, so that must not repeat lies."""
+    """The web believes its proxy, so that must not repeat lies."""
     assert place.ask("/api/upcoming?limit=1", headers=LIES) == 200
     headers = place.last().headers
     assert place.last().path == "/api/upcoming?limit=1"
@@ -147,7 +147,7 @@ FLOWERS = ("/flower/metrics", "/flower/healthcheck", "/flower//metrics")
 
 @pytest.mark.parametrize("path", [*INSIDE, *TRICKS, *FLOWERS])
 def test_what_is_for_the_inside_is_not_there(place: Place, path: str) -> None:
-    """Proves the guards @inside and nginx's locations."""
+    """Proves the guard @inside of the Caddyfile."""
     before = len(place.web.requests), len(place.flower.requests)
     assert place.ask(path) == 404
     assert (len(place.web.requests), len(place.flower.requests)) == before
@@ -161,7 +161,7 @@ def test_flower_lives_under_its_prefix(place: Place) -> None:
 
 
 def test_an_import_fits_and_a_flood_does_not(place: Place) -> None:
-    """Proves the guards client_max_body_size and max_size; IMPORT_MAX_BYTES is 10,000,000."""
+    """IMPORT_MAX_BYTES is 10,000,000."""
     assert place.ask("/api/imports", "POST", b"x" * 10_100_000) == 200
     before = len(place.web.requests)
     # Caddy hands on until it is too much, and an old one then calls it the web's fault.
