@@ -6,9 +6,13 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from stalkerr import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stalkerr.settings.local")
 
+broker.read_carefully()
 app = Celery("stalkerr")
+app.steps["consumer"].add(broker.DeadLetters)
 app.config_from_object("stalkerr.celeryconfig")
 app.autodiscover_tasks(["workers"])
 

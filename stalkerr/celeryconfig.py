@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from kombu import Queue
 
+from stalkerr.broker import DEAD, DELIVERIES
+
 broker_url = settings.BROKER_URL
 _is_redis = broker_url.startswith("redis")
 
@@ -17,10 +19,8 @@ task_ignore_result = True  # what came of a task is in PostgreSQL; results would
 task_acks_late = True
 task_reject_on_worker_lost = False
 worker_prefetch_multiplier = 1  # what is reserved is what runs
-task_time_limit, task_soft_time_limit = (
-    45,
-    40,
-)  # `tell`; others say their own, all below their lease
+# `tell`'s; others say their own, all below their lease (workers/checks.py)
+task_time_limit, task_soft_time_limit = 45, 40
 task_publish_retry = False  # a hint that can't be given is found by the next tick
 worker_soft_shutdown_timeout = 25
 worker_enable_soft_shutdown_on_idle = True
@@ -36,15 +36,31 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 enable_utc, timezone = True, "UTC"
 
+# What no task may last, whatever its lease: RabbitMQ takes a message back after 30 minutes, and
+# shuts the channel on who holds it.
+LONGEST_TASK = 25 * 60  # seconds
+worker_consumer = "stalkerr.broker:Reader"
+
 # Queues by how long their work takes, so that a slow kind never stands before a quick one.
 QUEUES = ("tick", "scrape", "tell", "backup", "insights")
 task_default_queue = "tick"
-_arguments: dict[str, Any] = {} if _is_redis else {"x-queue-type": "quorum"}
+_arguments: dict[str, Any] = (
+    {}
+    if _is_redis
+    else {
+        "x-queue-type": "quorum",
+        # A message whose worker dies comes again at once: one that kills it, so often at most.
+        "x-delivery-limit": DELIVERIES,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": DEAD,
+    }
+)
 task_queues = [Queue(name, queue_arguments=_arguments) for name in QUEUES]
 broker_transport_options: dict[str, Any] = (
     {
-        # A worker that vanished gives its hints back after this; longer than any task.
-        "visibility_timeout": 900,
+        # A worker that vanished gives its hints back after this; longer than any task. By then
+        # they have expired, and a sweep has given others.
+        "visibility_timeout": 2 * LONGEST_TASK,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 2,
         "socket_timeout": settings.BROKER_TIMEOUT,

@@ -134,7 +134,7 @@ class HttpSink(Served):
             method=request.method,
             path=request.path_qs,
             headers={name.lower(): value for name, value in request.headers.items()},
-            body=await request.read(),
+            body=await request.content.read(),  # however much it is
             at=time.monotonic(),
         )
         self.requests.append(seen)

@@ -1,16 +1,28 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from stalkerr import checks
+from stalkerr import checks, server_checks
+from workers.checks import check_limits, check_migrations
 
 
 class WorkersConfig(AppConfig):
     name = "workers"
 
     def ready(self) -> None:
-        register(checks.check_connections, Tags.database)
-        register(checks.check_channel_keys, Tags.security)
-        register(checks.check_secrets, Tags.security)
-        register(checks.check_vapid, Tags.security)
-        register(checks.check_proxies, Tags.security)
-        register(checks.check_origins, Tags.security)
+        for check in (
+            checks.check_channel_keys,
+            checks.check_secrets,
+            checks.check_secrets_differ,
+            checks.check_flower,
+            checks.check_vapid,
+            checks.check_proxies,
+            checks.check_origins,
+        ):
+            register(check, Tags.security)
+        for check in (checks.check_public_url, checks.check_hosts):
+            register(check, Tags.security, deploy=True)
+        for check in (checks.check_connections, server_checks.check_eviction, check_migrations):
+            register(check, Tags.database)  # these ask the servers
+        for check in (server_checks.check_databases_of_redis, server_checks.check_pooler):
+            register(check, Tags.compatibility)
+        register(check_limits, Tags.compatibility)

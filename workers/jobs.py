@@ -33,6 +33,7 @@ def job(name: str, **limits: Any) -> Callable[[Callable[[dt.datetime], int]], Ta
             if claim is not None:
                 _run(claim, function)
 
+        run.__doc__ = function.__doc__  # which is how Flower calls it
         task: Task[Any, Any] = shared_task(name=name, bind=True, **limits)(run)  # type: ignore[no-untyped-call]
         return task
 

@@ -22,11 +22,14 @@ _LEASE = dt.timedelta(minutes=2)
 
 
 def jobs() -> tuple[Job, ...]:
-    """The schedule. Whatever a lost hint leaves undone, one of the sweeps finds."""
+    """The schedule. Whatever a lost hint leaves undone, one of the sweeps finds.
+
+    What makes news is quick and never waits behind visits, which may take minutes.
+    """
     sweep = settings.SWEEP_INTERVAL
     return (
         Job("scraping.visit_due_targets", sweep, "scrape", _LEASE),
-        Job("scraping.mark_out_by_date", dt.timedelta(minutes=5), "scrape", _LEASE),
+        Job("scraping.mark_out_by_date", dt.timedelta(minutes=5), "tick", _LEASE),
         Job("scraping.look_for_silence", dt.timedelta(hours=6), "scrape", _LEASE),
         Job("scraping.prune_visits", dt.timedelta(days=1), "scrape", _LEASE),
         Job("notifications.sweep", sweep, "tell", _LEASE),
@@ -34,7 +37,7 @@ def jobs() -> tuple[Job, ...]:
         Job("notifications.keep_months", dt.timedelta(hours=6), "tell", _LEASE),
         Job("catalog.apply_imports", dt.timedelta(minutes=1), "scrape", _LEASE),
         Job("accounts.remove_left", dt.timedelta(minutes=5), "scrape", _LEASE),
-        Job("catalog.remind", dt.timedelta(minutes=15), "scrape", _LEASE),
+        Job("catalog.remind", dt.timedelta(minutes=15), "tick", _LEASE),
         Job("workers.prune", dt.timedelta(hours=1), "tick", _LEASE),
     )
 

@@ -85,8 +85,11 @@ IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, an
 # CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
 # pool by DATABASE_POOL_MAX; a check sums processes x pools against max_connections.
 _database = env.db("DATABASE_URL")
+# PgBouncer or the like stands between us and PostgreSQL, and hands out connections by transaction.
+DATABASE_POOLER = env.bool("DATABASE_POOLER", default=False)
 DATABASES = {
     "default": {
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLER,
         **_database,
         "CONN_MAX_AGE": 0,
         # Without it every pooled connection fails once after PostgreSQL was restarted.
@@ -250,6 +253,18 @@ BROKER_TIMEOUT = env.float("BROKER_TIMEOUT", default=5.0)  # the web waits half 
 LEDGER_POOL_SIZE = env.int("LEDGER_POOL_SIZE", default=1)
 FLOWER_ADDRESS: str = env.str("FLOWER_ADDRESS", default="127.0.0.1:5555")
 FLOWER_USER: str = env.str("FLOWER_USER", default="stalkerr")
+FLOWER_PASSWORD: str
+FLOWER_URL_PREFIX: str = env.str("FLOWER_URL_PREFIX", default="")  # behind a proxy: flower
+FLOWER_READ_ONLY = env.bool("FLOWER_READ_ONLY", default=True)
+# Instead of the password: whoever a provider of identities knows by one of these e-mail addresses.
+FLOWER_AUTH: str = env.str("FLOWER_AUTH", default="")
+FLOWER_AUTH_PROVIDER: str = env.str(
+    "FLOWER_AUTH_PROVIDER", default="flower.views.auth.OktaLoginHandler"
+)
+FLOWER_OIDC_URL: str = env.str("FLOWER_OIDC_URL", default="")  # of that provider
+FLOWER_CLIENT_ID: str = env.str("FLOWER_CLIENT_ID", default="")
+FLOWER_CLIENT_SECRET: str = env.str("FLOWER_CLIENT_SECRET", default="")
+FLOWER_REDIRECT_URL: str = env.str("FLOWER_REDIRECT_URL", default="")
 
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console")  # console or json
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")

@@ -6,7 +6,10 @@ from stalkerr.settings.base import *
 SECRET_KEY = env.str("SECRET_KEY")
 JWT_KEY = env.str("JWT_KEY")
 METRICS_TOKEN = env.str("METRICS_TOKEN")
-FLOWER_PASSWORD = env.str("FLOWER_PASSWORD")
+# Not asked for where FLOWER_AUTH names others: a check holds that there is one of the two.
+FLOWER_PASSWORD = (
+    env.str("FLOWER_PASSWORD", default="") if FLOWER_AUTH else env.str("FLOWER_PASSWORD")
+)
 CHANNEL_KEYS = env.list("CHANNEL_KEYS")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 PUBLIC_URL = env.str("PUBLIC_URL")

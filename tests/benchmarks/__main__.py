@@ -9,7 +9,7 @@ from tests.database import scratch_database
 
 BENCHMARKS = (
     *("fan_out", "match", "tell", "dead_endpoint", "ingest", "visit"),
-    *("api", "graphql_abuse"),
+    *("api", "graphql_abuse", "simulate"),
 )
 
 

@@ -7,8 +7,12 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
+from configparser import ConfigParser
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -22,6 +26,8 @@ from tests.sinks import HttpSink, Reply
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "stalkerr"}
+# Beside them, profile large has more of the same.
+SMALL = {name: service for name, service in SERVICES.items() if "profiles" not in service}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 ANSWERS = {"PUBLIC_URL": "https://stalkerr.example", "ALLOWED_HOSTS": "stalkerr.example"}
 
@@ -43,25 +49,127 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-def in_container(service: dict[str, Any], secrets: Path) -> dict[str, str]:
+def in_container(service: dict[str, Any], secrets: Path, profile: str = "small") -> dict[str, str]:
     """The environment of a service whose secrets are in a folder here."""
-    given = {
-        name: re.sub(r"\$\{(\w+):([?-])([^}]*)\}", answer, str(value))
-        for name, value in service["environment"].items()
-    }
+    answers = ANSWERS | {"COMPOSE_PROFILES": profile}
+    given = {name: filled_in(value, answers) for name, value in service["environment"].items()}
     return {name: value.replace("/run/secrets", str(secrets)) for name, value in given.items()}
 
 
-def answer(asked: re.Match[str]) -> str:
-    name, kind, words = asked.groups()
-    return ANSWERS[name] if kind == "?" else words
+def filled_in(text: Any, answers: Mapping[str, str]) -> str:
+    """As Compose does: `${A:-usual}`, `${A:?why}`, `${A:+instead}`."""
+
+    def answer(asked: re.Match[str]) -> str:
+        name, kind, words = asked.groups()
+        if kind == "+":
+            return words if name in answers else ""
+        return answers[name] if kind == "?" else answers.get(name, words)
+
+    return re.sub(r"\$\{(\w+):([?+-])([^}]*)\}", answer, str(text))
+
+
+def test_it_is_what_the_specification_of_compose_says() -> None:
+    checked = run(
+        "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    broken = dict(COMPOSE, services={"web": {"image": "stalkerr", "restarts": "always"}})
+    assert is_refused(broken), "the schema lets everything through"
+
+
+def is_refused(compose: dict[str, Any]) -> bool:
+    with NamedTemporaryFile("w", suffix=".yml") as file:
+        yaml.safe_dump(compose, file)
+        file.flush()
+        words = ("check-jsonschema", "--builtin-schema", "vendor.compose-spec", file.name)
+        return run(*words).returncode == 1
 
 
 def test_every_process_is_a_container_and_both_mean_the_procfiles_line() -> None:
-    commands = {name: service["command"] for name, service in OURS.items()}
+    commands = {name: service["command"] for name, service in OURS.items() if name in SMALL}
     upgrade = commands.pop("migrate")
     assert upgrade == ["python", "manage.py", "upgrade"]
     assert commands == {name: ["scripts/start", name] for name in read_procfile()}
+
+
+def test_large_is_small_and_more_of_the_same() -> None:
+    more = {name: service for name, service in SERVICES.items() if name not in SMALL}
+    assert {"rabbitmq", "pgbouncer", "prometheus", "grafana"} <= set(more)
+    assert {tuple(service["profiles"]) for service in more.values()} == {("large",)}
+    for name in ("worker", "scraper", "beat"):
+        same = {**more[f"{name}-more"]}
+        same.pop("profiles")
+        same.pop("deploy", None)
+        assert same == SMALL[name]
+
+
+@pytest.mark.parametrize("profile", ["small", "large"])
+def test_what_a_profile_names_is_there(profile: str, secrets: Path) -> None:
+    there = SMALL if profile == "small" else SERVICES
+    env = in_container(SERVICES["worker"], secrets, profile)
+    addresses = [Path(env[f"{name}_FILE"]).read_text() for name in ("BROKER_URL", "DATABASE_URL")]
+    addresses += [env["CACHE_URL"], env["BUCKETS_URL"]]
+    assert {urlsplit(address).hostname for address in addresses} <= set(there)
+    pooler = Path(env["DATABASE_POOLER_FILE"]).read_text()
+    assert pooler == str("@pgbouncer:" in addresses[1]).lower()
+    wanted = {
+        name: each
+        for service in there.values()
+        for name, each in service.get("depends_on", {}).items()
+    }
+    assert {name for name, each in wanted.items() if each.get("required", True)} <= set(there)
+
+
+def test_nothing_that_needs_a_session_goes_through_the_pooler(secrets: Path) -> None:
+    for name in ("migrate", "keeper"):
+        env = in_container(SERVICES[name], secrets, "large")
+        assert "@postgres:5432/" in Path(env["DATABASE_URL_FILE"]).read_text()
+        assert Path(env["DATABASE_POOLER_FILE"]).read_text() == "false"
+
+
+def test_folders_that_are_handed_over_are_there_and_every_volume_is_named() -> None:
+    mounts = [
+        each.split(":") for service in SERVICES.values() for each in service.get("volumes", [])
+    ]
+    ours = {source for source, *_ in mounts if source.startswith("./")}
+    later = {"./docs/monitoring"}  # the dashboard and the alarms
+    assert {source for source in ours - later if not (ROOT / source).exists()} == set()
+    assert {source for source, *_ in mounts if not source.startswith("./")} == set(
+        COMPOSE["volumes"]
+    )
+
+
+def test_every_image_of_others_is_pinned_and_has_a_limit_of_memory() -> None:
+    for name, service in SERVICES.items():
+        assert service.get("mem_limit") or name == "postgres"  # which is given what there is
+        assert service["restart"] in ("unless-stopped", "on-failure")
+        if "build" not in service:
+            assert re.search(r":v?\d+\.\d+", service["image"]), service["image"]
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert [base for base in bases if not re.search(r":(3\.\d+\.\d+-slim-)?trixie", base)] == []
+
+
+def test_prometheus_reads_metrics_as_a_host_that_is_allowed() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    host, _, port = job["static_configs"][0]["targets"][0].partition(":")
+    allowed = filled_in(OURS["web"]["environment"]["ALLOWED_HOSTS"], ANSWERS).split(",")
+    assert (host, port) == ("web", "8000")
+    assert host in allowed
+    assert job["authorization"]["credentials_file"] == "/run/secrets/metrics_token"
+
+
+def test_the_pooler_knows_prepared_statements_and_who_asks(secrets: Path) -> None:
+    config = ConfigParser(comment_prefixes=(";",))
+    config.read(ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini")
+    assert config["pgbouncer"]["pool_mode"] == "transaction"
+    assert int(config["pgbouncer"]["max_prepared_statements"]) > 0
+    password = (secrets / "postgres_password").read_text()
+    assert (secrets / "pgbouncer_users").read_text() == f'"stalkerr" "{password}"'
+    assert (
+        f"default_pass = {(secrets / 'rabbitmq_password').read_text()}"
+        in (secrets / "rabbitmq_conf").read_text().splitlines()
+    )
 
 
 def test_every_queue_has_one_process_that_reads_it() -> None:
@@ -96,8 +204,10 @@ def test_the_valkeys_are_set_as_the_embedded_ones(name: str, settings: dict[str,
 
 
 def test_the_database_folds_and_sorts_as_the_embedded_one() -> None:
-    image, _, major = SERVICES["postgres"]["image"].partition(":")
+    image, _, version = SERVICES["postgres"]["image"].partition(":")
+    major = version.partition(".")[0]
     assert image == "postgres"
+    assert f"postgresql-client-{major}" in DOCKERFILE  # dumps are made by the server's own tool
     assert 17 <= int(major) <= int(postgres.MAJOR)  # 17 is the first with a locale built in
     words = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
     assert {"--locale-provider=builtin", "--builtin-locale=C.UTF-8"} <= set(words)
@@ -108,14 +218,16 @@ def test_only_the_web_can_be_reached_and_flower_from_this_machine() -> None:
     assert published == {
         "web": ["${WEB_ADDRESS:-127.0.0.1:8000}:8000"],
         "flower": ["127.0.0.1:5555:5555"],
+        "grafana": ["127.0.0.1:3000:3000"],
     }
 
 
 def test_the_servers_have_no_way_out_or_in() -> None:
     assert COMPOSE["networks"]["servers"] == {"internal": True}
-    servers = [each for name, each in SERVICES.items() if name not in OURS]
-    assert len(servers) == 3
-    assert all(each["networks"] == ["servers"] for each in servers)
+    servers = {name: each["networks"] for name, each in SERVICES.items() if name not in OURS}
+    assert servers.pop("grafana") == ["servers", "outside"]  # or it could not be published
+    assert len(servers) == 6
+    assert all(networks == ["servers"] for networks in servers.values())
 
 
 def test_every_container_of_ours_may_as_little_as_possible() -> None:
@@ -133,8 +245,18 @@ def test_every_secret_is_a_file_that_is_made_and_handed_over(name: str, secrets:
         for variable, value in SERVICES[name]["environment"].items()
         if variable.endswith("_FILE")
     }
-    assert asked_for == set(SERVICES[name]["secrets"])
-    assert asked_for | {"postgres_password"} == files == set(COMPOSE["secrets"])
+    given = {
+        secret
+        for secret in SERVICES[name]["secrets"]
+        if "_small" not in secret and "_large" not in secret
+    }
+    assert {re.sub(r"_(small|\$.*)$", "", secret) for secret in asked_for} == given | {
+        "database_url",
+        "database_pooler",
+        "broker_url",
+    }
+    assert set(SERVICES[name]["secrets"]) <= set(COMPOSE["secrets"])
+    assert set(COMPOSE["secrets"]) | {"rabbitmq_password"} == files
 
 
 def test_secrets_are_made_once_and_in_a_folder_that_nobody_else_enters(secrets: Path) -> None:
@@ -142,13 +264,17 @@ def test_secrets_are_made_once_and_in_a_folder_that_nobody_else_enters(secrets: 
     assert run("scripts/make-secrets", str(secrets)).returncode == 0
     assert {path.name: path.read_text() for path in secrets.iterdir()} == first
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
-    assert not any("\n" in secret for secret in first.values())
-    assert f":{first['postgres_password']}@postgres:" in first["database_url"]
+    lines = {name: len(secret.splitlines()) for name, secret in first.items() if "\n" in secret}
+    assert lines == {"rabbitmq_conf": 3}
+    assert f":{first['postgres_password']}@postgres:" in first["database_url_small"]
     Fernet(first["channel_keys"])
 
 
-def test_the_production_settings_are_content_with_what_compose_gives(secrets: Path) -> None:
-    env = in_container(SERVICES["web"], secrets)
+@pytest.mark.parametrize("profile", ["small", "large"])
+def test_the_production_settings_are_content_with_what_compose_gives(
+    secrets: Path, profile: str
+) -> None:
+    env = in_container(SERVICES["web"], secrets, profile)
     checked = run(
         *("python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         DJANGO_SETTINGS_MODULE="stalkerr.settings.production",
@@ -185,7 +311,8 @@ def test_static_files_can_be_collected_while_the_image_is_built(tmp_path: Path) 
 
 def test_the_image_holds_what_the_product_is_made_of_and_nothing_else() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
-    files = {"manage.py", "Procfile", "requirements/base.txt", "scripts/start"}
+    files = {"manage.py", "Procfile", "requirements/base.txt", "scripts/start", "scripts/ask"}
+    files |= {"deploy/pgbouncer/pgbouncer.ini"}
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in rules
     assert {rule[1:] for rule in rules if rule.startswith("!")} == packages | files

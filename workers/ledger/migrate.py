@@ -24,6 +24,7 @@ def upgrade() -> None:
     """Apply what is missing; a second one that comes along waits, then finds nothing to do."""
     with engine().begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('stalkerr ledger'))"))
+        connection.execute(sa.text("SET LOCAL lock_timeout TO '10s'"))
         connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS jobs"))
         settings = config()
         settings.attributes["connection"] = connection

@@ -17,6 +17,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with connection.cursor() as cursor:  # several replicas may start at once: one upgrades
             cursor.execute("SELECT pg_advisory_lock(hashtext('stalkerr upgrade'))")
+            # Whoever waits for a table makes all others wait behind it: rather not now, and again.
+            cursor.execute("SET lock_timeout TO '10s'")
             try:
                 call_command("migrate", verbosity=0, interactive=False)
                 migrate.upgrade()
@@ -29,4 +31,5 @@ class Command(BaseCommand):
                     "SET idle_in_transaction_session_timeout TO '60s'"
                 )
             finally:
+                cursor.execute("RESET lock_timeout")
                 cursor.execute("SELECT pg_advisory_unlock(hashtext('stalkerr upgrade'))")

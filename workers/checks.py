@@ -1,0 +1,69 @@
+"""What must fit between the schedule, the tasks and the database: system checks of this app."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from stalkerr.celery import app
+from workers.ledger import migrate
+from workers.schedule import jobs
+
+UPGRADE = "Run `manage.py upgrade`: it brings both schemas up to date."
+
+
+def check_limits(**_: Any) -> list[CheckMessage]:
+    """A task must be over before what it holds is another's: its hard limit is below the lease."""
+    return [
+        Error(
+            f"{task} may last {limit:.0f} s, and its lease {lease:.0f} s.",
+            hint=hint,
+            id="workers.E001",
+        )
+        for task, limit, lease, hint in _leases()
+        if limit >= lease
+    ]
+
+
+def _leases() -> Iterator[tuple[str, float, float, str]]:
+    for job in jobs():
+        hint = "Raise its lease in workers/schedule.py, or lower the task's time_limit."
+        yield job.task, hard_limit(job.task), job.lease.total_seconds(), hint
+    tell = hard_limit("notifications.tell")
+    yield "notifications.tell", tell, settings.TELL_LEASE.total_seconds(), "Raise TELL_LEASE."
+    # A visit renews its lease with every request: one turn and one answer fit into it.
+    request = (settings.STORE_LONGEST_WAIT + settings.STORE_TIMEOUT).total_seconds()
+    hint = "Raise VISIT_LEASE, or lower STORE_LONGEST_WAIT or STORE_TIMEOUT."
+    yield "One request of scraping.visit_target", request, _visit_lease(), hint
+
+
+def _visit_lease() -> float:
+    return float(settings.VISIT_LEASE.total_seconds())
+
+
+def hard_limit(task: str) -> float:
+    """Seconds after which a task's child is killed."""
+    import_module("workers.tasks")  # no sooner: they need models, and most processes do without
+    return float(app.tasks[task].time_limit or app.conf.task_time_limit)
+
+
+def check_migrations(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Code of today on tables of yesterday fails in the middle of something."""
+    if not databases:
+        return []
+    return [
+        Warning(f"The database is half migrated: {schema}.", hint=UPGRADE, id="workers.W001")
+        for schema in _behind()
+    ]
+
+
+def _behind() -> Iterator[str]:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        yield "Django's tables are behind this code"
+    if not migrate.is_current():
+        yield "the job ledger (schema jobs) is not what this code expects"
