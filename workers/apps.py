@@ -1,13 +1,14 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from stalkerr import checks
+from stalkerr import checks, telemetry
 
 
 class WorkersConfig(AppConfig):
     name = "workers"
 
     def ready(self) -> None:
+        telemetry.require()
         register(checks.check_connections, Tags.database)
         register(checks.check_channel_keys, Tags.security)
         register(checks.check_secrets, Tags.security)
