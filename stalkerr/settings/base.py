@@ -251,6 +251,8 @@ LEDGER_POOL_SIZE = env.int("LEDGER_POOL_SIZE", default=1)
 FLOWER_ADDRESS: str = env.str("FLOWER_ADDRESS", default="127.0.0.1:5555")
 FLOWER_USER: str = env.str("FLOWER_USER", default="stalkerr")
 
+# A collector of traces: http://collector:4318 (stalkerr/telemetry.py).
+OTEL_EXPORTER_OTLP_ENDPOINT: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console")  # console or json
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "stalkerr.logging.configure"
