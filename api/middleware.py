@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from api.edge.witness import note_django
 from api.forwarded import settle_peer
 from api.headers import headers_of, may_ask
 from api.throttling import tell_count
@@ -40,6 +41,7 @@ def safe(get_response: Answer | LaterAnswer) -> Answer | LaterAnswer:
 
 
 def _with_headers(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    note_django(request)
     headers = headers_of(
         path=request.path,
         content_type=response.get("Content-Type", ""),

@@ -6,7 +6,7 @@ from api.feeds import views as feeds
 from api.feeds.private import private
 from api.feeds.shared import shared
 from api.graphql.view import GraphQLView, schema_text
-from api.health import health
+from api.health import health, live, ready
 from api.metrics import metrics
 from api.web.links import confirm, unsubscribe
 from api.web.lists import shared_list
@@ -30,5 +30,7 @@ urlpatterns = [
     path("feeds/lists/<str:token>.<format:extension>", shared, name="feed-shared-list"),
     path("lists/<str:token>", shared_list, name="shared-list-page"),
     path("health", health, name="health"),
+    path("health/live", live, name="health-live"),
+    path("health/ready", ready, name="health-ready"),
     path("metrics", metrics, name="metrics"),
 ]

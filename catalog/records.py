@@ -20,7 +20,7 @@ from catalog.listing import CreditLine, Listing, SeriesPlace
 from catalog.marketplaces import store_date
 from catalog.normalise import words
 from catalog.works import work_keys
-from stalkerr import sql
+from stalkerr import sql, tracing
 
 _TEXTS = [
     "title",
@@ -259,13 +259,13 @@ def insert_events(
     rows = sql.rows(
         """
         INSERT INTO release_events (audiobook_id, kind, revision, seen_at, old_date, new_date,
-                                    found_late, unconfirmed, fanned_through, held_by)
-        SELECT audiobook_id, kind, revision, %s, old_date, new_date, found_late, false, 0, %s
+                                    found_late, unconfirmed, fanned_through, held_by, trace_id)
+        SELECT audiobook_id, kind, revision, %s, old_date, new_date, found_late, false, 0, %s, %s::uuid
         FROM jsonb_to_recordset(%s) AS n(audiobook_id bigint, kind text, revision int,
             old_date date, new_date date, found_late boolean)
         RETURNING id
         """,
-        [now, held_by, json.dumps(records, default=str)],
+        [now, held_by, tracing.current(), json.dumps(records, default=str)],
     )
     return [event_id for (event_id,) in rows]
 

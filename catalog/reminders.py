@@ -10,7 +10,7 @@ from typing import Final
 from django.db import transaction
 
 from catalog.marketplaces import MARKETPLACES, store_date
-from stalkerr import sql
+from stalkerr import sql, tracing
 
 DAYS_MAX: Final = 60
 HOUR: Final = 8
@@ -51,7 +51,7 @@ def _remind(marketplace: str, days: list[int], now: dt.datetime) -> list[int]:
         # In the order of whoever records a page. Its own statement: the next one sees what a page,
         # or another of us, stored while we waited for it.
         sql.rows("SELECT FROM audiobooks WHERE id = ANY(%s) ORDER BY asin FOR NO KEY UPDATE", [ids])
-        rows = sql.rows(_WRITE, parameters | {"ids": ids})
+        rows = sql.rows(_WRITE, parameters | {"ids": ids, "trace_id": tracing.current()})
     return [event_id for (event_id,) in rows]
 
 
@@ -84,9 +84,9 @@ _WRITE = f"""
     RETURNING a.id, a.revision - n.reminders AS revision
 )
 INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, days_before,
-                            found_late, unconfirmed, fanned_through)
+                            found_late, unconfirmed, fanned_through, trace_id)
 SELECT d.id, 'reminder', n.revision + row_number() OVER (PARTITION BY d.id ORDER BY d.days DESC),
-       %(now)s, d.release_date, d.days, false, false, 0
+       %(now)s, d.release_date, d.days, false, false, 0, %(trace_id)s::uuid
 FROM due d JOIN numbered n ON n.id = d.id
 ORDER BY d.id
 RETURNING id

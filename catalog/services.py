@@ -12,7 +12,7 @@ from catalog.classify import classify
 from catalog.listing import Listing
 from catalog.marketplaces import MARKETPLACES, store_date, store_noon_passed
 from catalog.models import AudiobookCheck
-from stalkerr import sql
+from stalkerr import figures, sql, tracing
 from stalkerr.locks import lock
 
 
@@ -154,8 +154,9 @@ def record_absent(
                 RETURNING a.id, a.revision
             )
             INSERT INTO release_events (audiobook_id, kind, revision, seen_at, found_late,
-                                        unconfirmed, fanned_through, held_by)
-            SELECT id, 'withdrawn', revision, %(now)s, false, false, 0, %(held_by)s FROM withdrawn
+                                        unconfirmed, fanned_through, held_by, trace_id)
+            SELECT id, 'withdrawn', revision, %(now)s, false, false, 0, %(held_by)s, %(trace_id)s::uuid
+            FROM withdrawn
             RETURNING id
             """,
             {
@@ -164,6 +165,7 @@ def record_absent(
                 "now": now,
                 "long_ago": now - delay,
                 "held_by": held_by,
+                "trace_id": tracing.current(),
             },
         )
         if found:
@@ -197,16 +199,18 @@ def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
                 RETURNING a.id, a.revision, a.release_date
             )
             INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, found_late,
-                                        unconfirmed, fanned_through, held_by, braked_at)
+                                        unconfirmed, fanned_through, held_by, braked_at,
+                                        trace_id)
             SELECT o.id, 'out_now', o.revision, %(now)s, o.release_date, false, true, 0, b.held_by,
-                   CASE WHEN b.held_by IS NOT NULL THEN %(now)s::timestamptz END
+                   CASE WHEN b.held_by IS NOT NULL THEN %(now)s::timestamptz END,
+                   %(trace_id)s::uuid
             FROM out_now o
             -- of a title that waits for a person, this waits as well (catalog/brake.py)
             LEFT JOIN LATERAL (SELECT held_by FROM release_events e
                                WHERE e.audiobook_id = o.id AND e.braked_at IS NOT NULL LIMIT 1) b ON true
             RETURNING id, held_by IS NULL
             """,
-            {"marketplace": marketplace, "day": day, "now": now},
+            {"marketplace": marketplace, "day": day, "now": now, "trace_id": tracing.current()},
         )
         if found:
             revisions.announce()
@@ -221,7 +225,7 @@ def publish_events() -> int:
     """
     with transaction.atomic():
         lock("publish_events")
-        return sql.count(
+        kinds = sql.rows(
             """
                 WITH unpublished AS MATERIALIZED (  -- whoever locks several does it in this order
                     SELECT id FROM release_events WHERE published_seq IS NULL AND held_by IS NULL
@@ -232,8 +236,12 @@ def publish_events() -> int:
                              + coalesce((SELECT max(published_seq) FROM release_events), 0) AS seq
                       FROM unpublished) n
                 WHERE e.id = n.id
+                RETURNING e.kind
                 """
         )
+    for (kind,) in kinds:
+        figures.EVENTS.labels(kind).inc()
+    return len(kinds)
 
 
 def note_pages_read(*, marketplace: str, asins: Iterable[str], now: dt.datetime) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from catalog.marketplaces import store_date
 from notifications import links
@@ -14,8 +14,18 @@ from stalkerr import sql
 CONFIRM_WORDS: Final = "Confirm this address"  # on the button that only such messages have
 
 
-def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
-    """The contents of these messages, by message, each in the order of the news.
+class Contents(NamedTuple):
+    """What a message says, in the order of the news, and since when it could have said it.
+
+    `seen_at` is None where nothing in it is news that was to be told at once.
+    """
+
+    said: tuple[Content, ...] = ()
+    seen_at: dt.datetime | None = None
+
+
+def load_contents(message_ids: Iterable[int]) -> dict[int, Contents]:
+    """The contents of these messages, by message.
 
     The number of statements does not depend on the number of messages.
     """
@@ -24,7 +34,10 @@ def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
     watches = _names({watch for *_, watch_ids in rows for watch in watch_ids})
     said: dict[tuple[int, str], Content] = {}  # the same to many
     contents: defaultdict[int, list[Content]] = defaultdict(list)
-    for message_id, event_id, book, *notice, watch_ids in rows:
+    seen: dict[int, dt.datetime] = {}
+    for message_id, event_id, book, *notice, seen_at, watch_ids in rows:
+        if seen_at:
+            seen[message_id] = min(seen_at, seen.get(message_id, seen_at))
         if event_id:
             why = ", ".join(watches[each] for each in watch_ids if each in watches)
             if (event_id, why) not in said:
@@ -33,12 +46,17 @@ def load_contents(message_ids: Iterable[int]) -> dict[int, tuple[Content, ...]]:
         else:
             content = posted_content(sql.parsed(book)) if book else _notice(*notice)
         contents[message_id].append(content)
-    return {message_id: tuple(each) for message_id, each in contents.items()}
+    return {
+        message_id: Contents(tuple(each), seen.get(message_id))
+        for message_id, each in contents.items()
+    }
 
 
 _DELIVERIES = """
 SELECT d.message_id, d.event_id, p.book, n.dedupe_key, n.subject, n.text, c.id,
-       c.unconfirmed_since, d.watch_ids
+       c.unconfirmed_since,
+       CASE WHEN d.event_id IS NOT NULL AND d.due_at <= d.created_at THEN d.source_at END,
+       d.watch_ids
 FROM deliveries d
 JOIN channels c ON c.id = d.channel_id
 LEFT JOIN accounts_notice n ON n.id = d.notice_id

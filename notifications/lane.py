@@ -46,6 +46,7 @@ class Job(NamedTuple):
     failed: Outcome | None = None
     wait: float = 0.0  # seconds, for its turn
     ends: float = 0.0  # on time.monotonic(): it is not begun later
+    seen_at: dt.datetime | None = None  # the oldest news in it that is to be told at once
     is_deaf: bool = False  # its channel was disabled, or lost its confirmation, since it was due
 
 
@@ -234,7 +235,16 @@ def _settled(
         jitter=random.random(),  # noqa: S311 (spreads load, hides nothing)
         base=retry_base,
     )
-    return Settled(message, outcome, decision, started_at, duration, was_made=job.failed is None)
+    return Settled(
+        message,
+        outcome,
+        decision,
+        started_at,
+        duration,
+        was_made=job.failed is None,
+        kind=job.channel.kind,
+        seen_at=job.seen_at,
+    )
 
 
 def _story(error: BaseException) -> str:

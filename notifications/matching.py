@@ -9,11 +9,14 @@ is a predicate on candidates. `n` is one piece of news with its range of users, 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
+
+from django.db import transaction
 
 from catalog.marketplaces import MARKETPLACES
 from catalog.models import ReleaseEvent
-from stalkerr import sql
+from stalkerr import figures, sql
 
 ALL_USERS = 2**63 - 1
 
@@ -81,18 +84,20 @@ _ROUTED = f"""
 DIGESTS = "jsonb_to_recordset(%(digests)s) AS g(timing_id bigint, due_at timestamptz)"
 
 _PROMISE = f"""
-WITH {_ROUTED}, remembered AS (
-    INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at)
-    SELECT n.work_id, h.channel_id, CASE WHEN h.per_edition THEN n.audiobook_id END,
-           n.kind, n.value, n.event_id, %(now)s
+WITH {_ROUTED}, offered AS MATERIALIZED (
+    SELECT n.work_id, h.channel_id, CASE WHEN h.per_edition THEN n.audiobook_id END AS audiobook_id,
+           n.kind, n.value, n.event_id
     FROM heard h JOIN news n ON n.event_id = h.event_id
-    -- in one order everywhere, or two events of one work would wait for each other in a ring
     GROUP BY n.work_id, h.user_id, h.channel_id, h.per_edition, n.event_id, n.audiobook_id, n.kind,
              n.value
+    -- in one order everywhere, or two events of one work would wait for each other in a ring
     ORDER BY n.work_id, h.user_id, h.channel_id, h.per_edition, n.event_id
+), remembered AS (
+    INSERT INTO told (work_id, channel_id, audiobook_id, kind, value, event_id, told_at)
+    SELECT work_id, channel_id, audiobook_id, kind, value, event_id, %(now)s FROM offered
     ON CONFLICT (work_id, channel_id, audiobook_id, kind, value) DO NOTHING
     RETURNING event_id, channel_id, audiobook_id
-)
+), promised AS (
 INSERT INTO deliveries (event_id, source_at, user_id, channel_id, channel_kind, destination_id,
                         watch_ids, state, due_at, in_digest, created_at)
 SELECT h.event_id, n.seen_at, h.user_id, h.channel_id, c.kind, c.destination_id,
@@ -113,6 +118,8 @@ ON CONFLICT (event_id, channel_id, source_at) DO UPDATE
 SET state = EXCLUDED.state, watch_ids = EXCLUDED.watch_ids, due_at = EXCLUDED.due_at,
     in_digest = EXCLUDED.in_digest, destination_id = EXCLUDED.destination_id
 WHERE deliveries.state = 'cancelled'
+)
+SELECT (SELECT count(*) FROM offered) - (SELECT count(*) FROM remembered)
 """  # noqa: S608 (no value comes from outside)
 
 _WANTED = f"""
@@ -203,7 +210,8 @@ def promise(ranges: Sequence[Range], *, now: dt.datetime, digests: Digests) -> N
 
     Of one audiobook there is one piece of news at most: what is older goes first.
     """
-    sql.rows(_PROMISE, asked(ranges, now=now, digests=digests))
+    ((prevented,),) = sql.rows(_PROMISE, asked(ranges, now=now, digests=digests))
+    transaction.on_commit(partial(figures.DUPLICATES.inc, prevented))
 
 
 def asked(

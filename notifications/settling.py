@@ -19,7 +19,7 @@ from notifications.models import Channel
 from notifications.retry import Decision
 from notifications.sending import Claimed
 from notifications.services import hold
-from stalkerr import sql
+from stalkerr import figures, sql
 
 
 class Settled(NamedTuple):
@@ -31,6 +31,8 @@ class Settled(NamedTuple):
     started_at: dt.datetime
     duration: dt.timedelta
     was_made: bool = True  # False where we never got so far as to ask the other side
+    kind: str = ""  # of channel
+    seen_at: dt.datetime | None = None  # what it tells at once, and nobody wished to hear later
 
 
 def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
@@ -44,7 +46,16 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
         found = sql.prepared(_SETTLE, {"results": results, "now": now})
         kept = {message_id for (message_id,) in found}
         _disable_refused([each for each in refused if each.message.id in kept], now)
+    _count(each for each in settled if each.message.id in kept)
     return kept
+
+
+def _count(settled: Iterable[Settled]) -> None:
+    for each in settled:
+        figures.ATTEMPTS.labels(each.kind, each.outcome.verdict.value).inc()
+        if each.seen_at and each.decision.state == "sent":
+            passed = each.started_at + each.duration - each.seen_at
+            figures.DELIVERY_SECONDS.labels(each.kind).observe(max(0.0, passed.total_seconds()))
 
 
 # Channels are locked first, of what is to be tried again: one disabled meanwhile holds it. Not

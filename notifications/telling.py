@@ -14,9 +14,9 @@ from notifications import links
 from notifications.channels import registry
 from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Pace, Verdict
 from notifications.composing import compose_due, put_off_quiet
-from notifications.contents import asks_to_confirm, load_contents
+from notifications.contents import Contents, asks_to_confirm, load_contents
 from notifications.lane import Job
-from notifications.messages import Content, digest_heading
+from notifications.messages import digest_heading
 from notifications.sender import Sender, sender
 from notifications.sending import PER_DESTINATION, Claimed, claim_due
 from notifications.settling import put_back
@@ -164,7 +164,7 @@ def _jobs(channel: Channel[Any], claimed: Sequence[Claimed], ends: float) -> lis
     contents = load_contents(message.id for message in claimed)
     addresses = _addresses(channel, {message.channel_id for message in claimed})
     return [
-        _job(message, contents.get(message.id, ()), addresses[message.channel_id], ends)
+        _job(message, contents.get(message.id, Contents()), addresses[message.channel_id], ends)
         for message in claimed
     ]
 
@@ -235,8 +235,8 @@ def _config(kind: str, sealed: str, _keys: tuple[str, ...], _allowed: tuple[str,
     return registry.get(kind).parse_config(crypto.decrypt(sealed))
 
 
-def _job(message: Claimed, contents: tuple[Content, ...], address: Address, ends: float) -> Job:
-    failed, heading = address.failed, ""
+def _job(message: Claimed, loaded: Contents, address: Address, ends: float) -> Job:
+    contents, failed, heading = loaded.said, address.failed, ""
     if not (contents or failed):
         failed = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="What it was about is gone.")
     if message.digest_date:
@@ -258,6 +258,7 @@ def _job(message: Claimed, contents: tuple[Content, ...], address: Address, ends
         config=None if failed else address.config,
         buckets={} if failed else address.buckets,
         failed=failed,
+        seen_at=loaded.seen_at,
         is_deaf=is_deaf and contents != (),
         ends=ends,
     )

@@ -111,6 +111,7 @@ class Visit(models.Model):
     events = models.PositiveIntegerField(default=0, help_text="Pieces of news.")
     braked = models.BooleanField(default=False, help_text="Its news is held for a person.")
     detail = models.TextField(blank=True)
+    trace_id = models.UUIDField(null=True, editable=False, help_text="stalkerr/tracing.py")
 
     class Meta:
         db_table = "visits"

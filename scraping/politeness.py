@@ -25,9 +25,10 @@ import redis
 import structlog
 from django.conf import settings
 
+from catalog.marketplaces import MARKETPLACES
 from scraping import lua
 from scraping.pace import pace_of
-from scraping.sources.registry import DEFAULT
+from scraping.sources.registry import DEFAULT, SOURCES
 
 Reason = Literal[
     "busy",  # too many others wait for a turn
@@ -152,6 +153,50 @@ def failing_for(marketplace: str, source: str) -> dt.timedelta:
         passed = _run(lua.FAILING, [_breaker_key(marketplace, source)])
         return dt.timedelta(milliseconds=passed)
     return dt.timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things are between us and a marketplace."""
+
+    marketplace: str
+    tokens: float  # requests that might be sent now
+    is_quiet: bool  # it asked to be left alone
+    failures: dict[str, int]  # in a row, by source
+    open_breakers: frozenset[str]  # sources that are not asked
+
+
+def standings() -> list[Standing]:
+    """Of the marketplaces that were ever asked; one question to Redis. Raises RedisError."""
+    with _redis().pipeline(transaction=False) as asked:
+        asked.time()
+        for code in MARKETPLACES:
+            bucket, _, _, block = _keys(code)
+            asked.hget(bucket, "full_at")
+            asked.exists(block)
+            for source in SOURCES:
+                asked.hmget(_breaker_key(code, source), "failures", "open_until")
+        (seconds, micros), *said = asked.execute()
+    now, step = seconds * 1000 + micros / 1000, 2 + len(SOURCES)
+    found = {
+        code: said[place * step : (place + 1) * step] for place, code in enumerate(MARKETPLACES)
+    }
+    return [_standing(code, now, *each) for code, each in found.items() if each[0] is not None]
+
+
+def _standing(code: str, now: float, full_at: bytes, blocked: int, *breakers: Any) -> Standing:
+    pace, sources = pace_of(code), dict(zip(SOURCES, breakers, strict=True))
+    lacking = max(0.0, float(full_at) - now)
+    tokens = pace.burst - lacking / interval if (interval := _ms(pace.interval)) else pace.burst
+    return Standing(
+        marketplace=code,
+        tokens=max(0.0, float(tokens)),
+        is_quiet=bool(blocked),
+        failures={source: int(failures or 0) for source, (failures, _) in sources.items()},
+        open_breakers=frozenset(
+            source for source, (_, until) in sources.items() if until and float(until) > now
+        ),
+    )
 
 
 @cache

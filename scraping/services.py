@@ -2,8 +2,10 @@
 
 import datetime as dt
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -16,7 +18,7 @@ from catalog.watching import activate
 from scraping import alarms, cadence
 from scraping.models import Target, Visit
 from scraping.visiting import RESUME_WITHIN, Trip
-from stalkerr import sql
+from stalkerr import figures, sql, telemetry, tracing
 
 Clock = Callable[[], dt.datetime]
 # How far back a target's visits say how much news is usual.
@@ -147,9 +149,19 @@ def visit(*, target_id: int, claim_no: int, clock: Clock) -> tuple[int, ...]:
     target = Target.objects.filter(id=target_id, claim_no=claim_no).first()
     if target is None or target.lease_expires_at is None:
         return ()
-    trip = Trip(target=target, clock=clock, renew=lambda: _renew(target, clock()))
-    _go(trip)
-    return _settle(target, trip, clock())
+    # A trace of its own: the hint that sent us here may be one of many.
+    with tracing.traced(target_id=target_id):
+        trip = Trip(target=target, clock=clock, renew=lambda: _renew(target, clock()))
+        begun = time.monotonic()
+        _go(trip)
+        event_ids = _settle(target, trip, clock())
+        told: dict[str, telemetry.Value] = {
+            "marketplace": target.marketplace,
+            "outcome": trip.outcome,
+            "products": trip.products,
+        }
+        telemetry.tell("visit", time.monotonic() - begun, told)
+        return event_ids
 
 
 def _go(trip: Trip) -> None:
@@ -209,8 +221,13 @@ def _settle(target: Target, trip: Trip, now: dt.datetime) -> tuple[int, ...]:
             return ()  # nothing was asked: no title was due, or it was nobody's turn
         let_go = _let_go(target.id, target.completed_at is None, now)
         visit = _write_down(target, trip, let_go, now)
+        transaction.on_commit(partial(_count, target.marketplace, trip.outcome))
         alarms.sound(target=target, visit=visit, now=now)
     return let_go.event_ids
+
+
+def _count(marketplace: str, outcome: str) -> None:
+    figures.VISITS.labels(marketplace, outcome).inc()
 
 
 def _let_go(target_id: int, is_first_pass: bool, now: dt.datetime) -> brake.LetGo:  # noqa: FBT001
@@ -266,6 +283,7 @@ def _write_down(target: Target, trip: Trip, let_go: brake.LetGo, now: dt.datetim
         events=len(let_go.event_ids) + let_go.braked,
         braked=let_go.braked > 0,
         detail=trip.detail[:500],
+        trace_id=tracing.current(),
     )
 
 

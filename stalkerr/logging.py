@@ -2,14 +2,12 @@
 
 import logging
 import logging.config
-import re
 import sys
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-# What permits stands in the path itself: no line shows it, whoever writes the line.
-_SECRET_PATHS: Final = re.compile(r"(/feeds/private/|/lists/(?:shared/)?(?=[\w-]{43}))[^\s\"'?#/]+")
+from stalkerr.redaction import redacted, without_secrets
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -17,6 +15,14 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_QUIET = (
+    "alembic",
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "celery.beat",
+    "urllib3",
+)
+_OF_SERVER = ("_granian", "granian.access")
 
 
 def configure(options: dict[str, str]) -> None:
@@ -39,14 +45,9 @@ def configure(options: dict[str, str]) -> None:
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 # One line a request or task of theirs says nothing that ours do not.
-                name: {"level": "WARNING"}
-                for name in (
-                    "alembic",
-                    "celery.worker.strategy",
-                    "celery.app.trace",
-                    "celery.beat",
-                    "urllib3",
-                )
+                **{name: {"level": "WARNING"} for name in _QUIET},
+                # The web server's write past us, paths with all that permits in them.
+                **{name: {"handlers": [], "propagate": True} for name in _OF_SERVER},
             },
         }
     )
@@ -65,14 +66,21 @@ def _formatter(*, json: bool) -> logging.Formatter:
     final = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info if json else _keep,
+        _without_named_secrets,
         renderer,
         _without_secrets,
     ]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=final)
 
 
+def _without_named_secrets(_logger: Any, _name: str, event: Any) -> Any:
+    exc_info = {"exc_info": event.pop("exc_info")} if "exc_info" in event else {}
+    return {**without_secrets(event), **exc_info}
+
+
 def _without_secrets(_logger: Any, _name: str, line: Any) -> Any:
-    return _SECRET_PATHS.sub(r"\1***", line)
+    """The last word on a line, tracebacks included, whoever writes it."""
+    return redacted(line)
 
 
 def _keep(_logger: Any, _name: str, event: Any) -> Any:

@@ -16,6 +16,7 @@ from redis import Redis
 from api.edge.bodies import bounded
 from api.edge.lane import Lane
 from api.edge.protocol import Receive, Scope, Send
+from api.edge.witness import Witness
 from catalog.revisions import PLACE
 
 PEER = "198.51.100.7"
@@ -24,8 +25,9 @@ PEER = "198.51.100.7"
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
-    headers: dict[str, str]  # names in lower case
+    headers: dict[str, str]  # names in lower case; but for the request's id, always another
     body: bytes
+    request_id: str = ""
 
 
 def titles(reply: Reply) -> list[str]:
@@ -40,6 +42,7 @@ class Edge:
         self.asked_of_django: list[str] = []
         self._django = bounded(get_asgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         self._lane = Lane(self._pass_on)
+        self._application = Witness(self._lane)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
@@ -139,10 +142,11 @@ class Edge:
         async def send(message: Any) -> None:
             messages.append(message)
 
-        await self._lane(scope, receive, send)
+        await self._application(scope, receive, send)
         head = {name.decode().lower(): value.decode() for name, value in messages[0]["headers"]}
         body = b"".join(each.get("body", b"") for each in messages[1:])
-        return Reply(messages[0]["status"], head, body)
+        request_id = head.pop("x-request-id")
+        return Reply(messages[0]["status"], head, body, request_id)
 
 
 @contextmanager

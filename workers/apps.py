@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from stalkerr import checks, server_checks
+from stalkerr import checks, server_checks, telemetry
 from workers.checks import check_limits, check_migrations
 
 
@@ -9,6 +9,7 @@ class WorkersConfig(AppConfig):
     name = "workers"
 
     def ready(self) -> None:
+        telemetry.require()
         for check in (
             checks.check_channel_keys,
             checks.check_secrets,

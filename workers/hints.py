@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
 from stalkerr.celery import app
+from workers.witness import headers
 
 PAUSE: Final = 30.0  # seconds
 EXPIRES: Final = 120.0  # a hint older than this has been given again
@@ -31,7 +32,13 @@ def hint(task: str, queue: str, **arguments: Any) -> bool:
         return False
     try:
         app.send_task(
-            task, kwargs=arguments, queue=queue, expires=EXPIRES, retry=False, ignore_result=True
+            task,
+            kwargs=arguments,
+            queue=queue,
+            expires=EXPIRES,
+            retry=False,
+            ignore_result=True,
+            headers=headers(),
         )
     except (OperationalError, OSError) as error:
         _silent_until = time.monotonic() + PAUSE

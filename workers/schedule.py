@@ -19,6 +19,10 @@ class Job:
 
 
 _LEASE = dt.timedelta(minutes=2)
+QUEUES = ("tick", "scrape", "tell", "backup", "insights")
+# Each queue's canary (workers/tasks/canaries.py): whoever does not hear it knows that a part is dead.
+CANARIES = {queue: f"workers.canary.{queue}" for queue in QUEUES}
+CANARY_EVERY = dt.timedelta(seconds=60)
 
 
 def jobs() -> tuple[Job, ...]:
@@ -39,6 +43,7 @@ def jobs() -> tuple[Job, ...]:
         Job("accounts.remove_left", dt.timedelta(minutes=5), "scrape", _LEASE),
         Job("catalog.remind", dt.timedelta(minutes=15), "tick", _LEASE),
         Job("workers.prune", dt.timedelta(hours=1), "tick", _LEASE),
+        *(Job(name, CANARY_EVERY, queue, _LEASE) for queue, name in CANARIES.items()),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import connection, connections
 
 from api.counting import COUNTED, Count, Counted
 from api.edge import answers
@@ -25,7 +25,9 @@ from api.edge.memory import Memory
 from api.edge.protocol import Application, Receive, Scope, Send
 from api.edge.questions import Asked, Question, read
 from api.edge.shelf import Shelf
+from api.edge.witness import seen_in
 from catalog import revisions
+from stalkerr import figures
 
 PULSE = 5.0  # seconds
 
@@ -78,6 +80,7 @@ class OpenLane:
         self._pulse.cancel()
         await asyncio.gather(self._pulse, return_exceptions=True)
         await self._flights.close()
+        await asyncio.to_thread(figures.leave, _pools())
         await self._figures.leave(self._counter.line)
         await self._counter.line.close()
         await self._shelf.close()
@@ -95,6 +98,8 @@ class OpenLane:
         if answer is None:
             self._figures.answers["passed"] += 1
             return False
+        seen = seen_in(scope)
+        seen.lane, seen.route = "edge", asked.question.route
         await self._send(answer, asked, moment.count, send)
         return True
 
@@ -159,7 +164,19 @@ class OpenLane:
             except DatabaseError as error:
                 _log.warning("revisions_not_read", error=type(error).__name__)
             await self._figures.tell(self._counter.line, self._pool.get_stats())
+            await asyncio.to_thread(figures.tell, _pools())
             await asyncio.sleep(PULSE)
+
+
+def _pools() -> dict[str, dict[str, int]]:
+    """Django's connections; the lane's own are told with its answers."""
+    pool = getattr(connection, "pool", None)
+    if pool is None:
+        return {}
+    told = pool.get_stats()
+    size = told.get("pool_size", 0)
+    in_use, waiting = size - told.get("pool_available", 0), told.get("requests_waiting", 0)
+    return {"django": {"size": size, "in_use": in_use, "waiting": waiting}}
 
 
 def _publish() -> None:

@@ -20,6 +20,8 @@ from catalog.marketplaces import MARKETPLACES
 UPCOMING: Final = "/api/upcoming"
 QUERY_MAX: Final = 512  # bytes of a query that is worth remembering
 _FEED: Final = re.compile(r"/feeds/(upcoming|(authors|series)/[0-9]{1,18})\.(rss|atom|json|ics)")
+_FORMAT: Final = "<format:extension>"
+_PK: Final = f"<int:pk>.{_FORMAT}"
 _PARAMETERS: Final = frozenset(
     {
         *("marketplace", "language", "q", "from_date", "to_date", "author", "series"),
@@ -55,6 +57,18 @@ class Question:
     @property
     def url(self) -> str:
         return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
+
+    @property
+    def route(self) -> str:
+        """As Django's router spells it, whatever title or page is asked for."""
+        if self.path == UPCOMING:
+            return UPCOMING[1:]
+        _, feeds, name, *_ = self.path.split("/")
+        return (
+            f"{feeds}/{name}/{_PK}"
+            if name in ("authors", "series")
+            else f"{feeds}/upcoming.{_FORMAT}"
+        )
 
     @property
     def is_of_page(self) -> bool:

@@ -66,6 +66,7 @@ class ReleaseEvent(models.Model):
         default=0, help_text="Users up to this id are done (moved with their deliveries)."
     )
     fanned_out_at = models.DateTimeField(null=True, blank=True)
+    trace_id = models.UUIDField(null=True, editable=False, help_text="stalkerr/tracing.py")
 
     objects = ReleaseEventQuerySet.as_manager()
 

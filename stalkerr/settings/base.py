@@ -266,6 +266,8 @@ FLOWER_CLIENT_ID: str = env.str("FLOWER_CLIENT_ID", default="")
 FLOWER_CLIENT_SECRET: str = env.str("FLOWER_CLIENT_SECRET", default="")
 FLOWER_REDIRECT_URL: str = env.str("FLOWER_REDIRECT_URL", default="")
 
+# A collector of traces: http://collector:4318 (stalkerr/telemetry.py).
+OTEL_EXPORTER_OTLP_ENDPOINT: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console")  # console or json
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "stalkerr.logging.configure"

@@ -53,7 +53,13 @@ def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Ite
 
 def worker(name: str, children: int) -> list[str]:
     """The command of a worker for all queues that goes by that name."""
-    queues = ["-Q", "tick,tell,scrape", f"--concurrency={children}", "-n", f"{name}@test"]
+    queues = [
+        "-Q",
+        "tick,tell,scrape,backup,insights",
+        f"--concurrency={children}",
+        "-n",
+        f"{name}@test",
+    ]
     command = celery("worker", *queues, "--without-gossip", "--without-mingle")
     return ["env", f"USER_AGENT={name}", *command]
 

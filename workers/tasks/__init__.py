@@ -1,5 +1,6 @@
 """All tasks; Celery finds them here."""
 
-from workers.tasks import imports, leaving, notifications, scraping, upkeep
+from workers import witness
+from workers.tasks import canaries, imports, leaving, notifications, scraping, upkeep
 
-__all__ = ["imports", "leaving", "notifications", "scraping", "upkeep"]
+__all__ = ["canaries", "imports", "leaving", "notifications", "scraping", "upkeep", "witness"]

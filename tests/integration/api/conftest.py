@@ -1,20 +1,30 @@
 """Whoever asks the API in these tests."""
 
+import datetime as dt
 from collections.abc import Callable
+from typing import Final
 
 import pytest
+import sqlalchemy as sa
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from api import health
 from api.auth import issue_token
 from stalkerr import clock
+from workers import schedule
+from workers.ledger import slots
 
 ClientOf = Callable[[User], APIClient]
+SWEEP: Final = "scraping.visit_due_targets"
+CANARIES: Final = tuple(schedule.CANARIES.values())
 
 
 @pytest.fixture(autouse=True)
 def _fresh(fresh_limits: None) -> None:
-    """Each test starts with all its requests left."""
+    """Each test starts with all its requests left, and with nothing found of health."""
+    health.ALL.forget()
+    health.READY.forget()
 
 
 @pytest.fixture
@@ -43,3 +53,20 @@ def operator(staff: User) -> APIClient:
     token = issue_token(user=staff, now=clock.now(), scope="admin")
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     return client
+
+
+def run_sweep(now: dt.datetime, sweep: str) -> None:
+    """A beat has ticked and a worker has run."""
+    slots.open_slots(slots={sweep: now})
+    claim = slots.claim(
+        job=sweep, slot=now, now=now, lease=dt.timedelta(minutes=1), task_id="1", worker="w"
+    )
+    assert claim is not None
+    slots.finish(claim=claim, now=now)
+
+
+@pytest.fixture
+def alive(ledger: sa.Engine, now: dt.datetime) -> None:
+    """Everything runs."""
+    for job in (SWEEP, *CANARIES):
+        run_sweep(now, job)

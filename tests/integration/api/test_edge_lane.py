@@ -324,4 +324,4 @@ def test_the_figures_of_all_processes_are_one_sum(edge: Edge) -> None:
     assert pools["size"] >= 1
     told = Client().get("/metrics", headers={"Authorization": "Bearer test-metrics-token"})
     assert b'stalkerr_edge_answers_total{outcome="hit"}' in told.content
-    assert b'stalkerr_edge_pool{state="in_use"} 0.0' in told.content
+    assert b'stalkerr_pool{pool="edge",state="in_use"} 0.0' in told.content

@@ -12,20 +12,23 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
+from api import checks as judged
 from api import health
 from catalog.models import ReleaseEvent
 from notifications.models import Destination, Message
 from scraping.models import Target, Visit
-from stalkerr import clock
+from stalkerr import sql
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_target
+from tests.integration.api.conftest import CANARIES, SWEEP, run_sweep
+from workers import schedule
 from workers.ledger import slots
+from workers.ledger.engine import engine
 
-SWEEPS = ("scraping.visit_due_targets", "notifications.sweep")
-SWEEP = SWEEPS[0]
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
 def checks(client: Client) -> tuple[int, dict[str, str]]:
+    health.ALL.forget()
     answer = client.get("/health")
     body = answer.json()
     assert (body["status"] == "healthy") is (answer.status_code == 200)
@@ -37,34 +40,19 @@ def sick(client: Client) -> set[str]:
     return {name for name, word in checks(client)[1].items() if word != "healthy"}
 
 
-def run_sweep(now: dt.datetime, sweep: str) -> None:
-    """A beat has ticked and a worker has run."""
-    slots.open_slots(slots={sweep: now})
-    claim = slots.claim(
-        job=sweep, slot=now, now=now, lease=dt.timedelta(minutes=1), task_id="1", worker="w"
-    )
-    assert claim is not None
-    slots.finish(claim=claim, now=now)
-
-
-@pytest.fixture
-def alive(ledger: sa.Engine, now: dt.datetime) -> None:
-    """Everything runs."""
-    for sweep in SWEEPS:
-        run_sweep(now, sweep)
-
-
 def test_all_is_well_where_everything_runs(client: Client, alive: None) -> None:
     assert checks(client) == (
         200,
         {
             "database": "healthy",
-            "broker": "healthy",
-            "cache": "healthy",
             "audible_api": "healthy",
+            "notification_services": "healthy",
+            "cache": "healthy",
+            "broker": "healthy",
             "workers": "healthy",
             "beat": "healthy",
             "oldest_due_message": "healthy",
+            "migrations": "healthy",
         },
     )
 
@@ -84,24 +72,60 @@ def test_a_beat_and_workers_that_fell_silent_are_noticed(
     move_clock: Callable[[dt.timedelta], dt.datetime],
 ) -> None:
     interval = max(settings.TICK_INTERVAL, settings.SWEEP_INTERVAL)
-    move_clock((health.MISSED_TICKS - 1) * interval)
+    move_clock((judged.MISSED_TICKS - 1) * interval)
     assert sick(client) == set()
     move_clock(2 * interval)
     assert sick(client) == {"beat"}
-    for sweep in SWEEPS:
-        run_sweep(clock.now(), sweep)
-    slots.open_slots(slots={SWEEP: move_clock(health.MISSED_RUNS * interval)})
+    slots.open_slots(slots={SWEEP: move_clock(judged.SILENT)})
     assert sick(client) == {"workers"}
 
 
-@pytest.mark.parametrize("silent", SWEEPS)
+@pytest.mark.parametrize("queue", schedule.QUEUES)
 def test_workers_of_one_queue_do_not_stand_for_those_of_another(
-    client: Client, ledger: sa.Engine, now: dt.datetime, silent: str
+    client: Client, ledger: sa.Engine, now: dt.datetime, queue: str
 ) -> None:
-    for sweep in SWEEPS:
-        if sweep != silent:
-            run_sweep(now, sweep)
+    """Proves the guard canary, for each queue: row 7."""
+    for job in {SWEEP, *CANARIES} - {schedule.CANARIES[queue]}:
+        run_sweep(now, job)
     assert sick(client) == {"workers"}
+    assert judged.silent_queues() == [queue]
+
+
+def silent_but_for(now: dt.datetime, queue: str) -> None:
+    for job in {SWEEP, *CANARIES} - {schedule.CANARIES[queue]}:
+        run_sweep(now, job)
+
+
+def test_a_queue_whose_worker_is_busy_is_not_silent(
+    client: Client,
+    ledger: sa.Engine,
+    now: dt.datetime,
+    move_clock: Callable[[dt.timedelta], dt.datetime],
+) -> None:
+    """A long job holds the canary up; a worker that hangs keeps no lease."""
+    silent_but_for(now, "scrape")
+    target = make_target(now=now, lease_expires_at=now + dt.timedelta(minutes=1))
+    assert sick(client) == set()
+    move_clock(dt.timedelta(seconds=61))
+    assert judged.silent_queues() == ["scrape"]
+    target.delete()
+    hold = {"now": now, "lease": dt.timedelta(minutes=2), "task_id": "1", "worker": "w"}
+    slots.open_slots(slots={"scraping.prune_visits": now})
+    slots.claim(job="scraping.prune_visits", slot=now, **hold)  # type: ignore[arg-type]
+    assert judged.silent_queues() == []
+    move_clock(dt.timedelta(seconds=60))
+    assert judged.silent_queues() == ["scrape"]
+
+
+def test_a_canary_that_a_hung_worker_holds_is_not_heard(
+    ledger: sa.Engine, now: dt.datetime
+) -> None:
+    silent_but_for(now, "tell")
+    name = schedule.CANARIES["tell"]
+    slots.open_slots(slots={name: now})
+    hold = {"now": now, "lease": dt.timedelta(minutes=9), "task_id": "1", "worker": "w"}
+    slots.claim(job=name, slot=now, **hold)  # type: ignore[arg-type]
+    assert judged.silent_queues() == ["tell"]
 
 
 def test_jobs_that_rarely_run_are_no_sign_of_life(
@@ -145,7 +169,20 @@ def test_a_database_that_is_gone_is_said_not_suffered(
     monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
     status, found = checks(client)
     assert (status, found["database"], found["broker"]) == (503, "unhealthy", "healthy")
-    assert {found[name] for name in health.OF_DATABASE} == {"unhealthy"}
+    assert {found[name] for name in judged.OF_DATABASE} == {"unhealthy"}
+    assert (found["cache"], found["broker"]) == ("healthy", "healthy")
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "unhealthy")
+    assert client.get("/health/live").status_code == 200
+
+
+def test_a_database_that_hangs_is_not_waited_for(
+    client: Client, alive: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves the guard statement_timeout: a question that takes for ever is given up."""
+    monkeypatch.setattr(judged, "DATABASE_PATIENCE", 0.1)
+    monkeypatch.setitem(judged.CHECKS, "beat", lambda: sql.rows("SELECT pg_sleep(60)"))
+    assert sick(client) == {"beat"}
 
 
 def make_visits(now: dt.datetime, outcomes: str, target: Target) -> None:
@@ -182,7 +219,7 @@ def test_the_store_is_judged_by_the_last_visits(
 def test_visits_of_long_ago_say_nothing_of_today(
     client: Client, alive: None, now: dt.datetime
 ) -> None:
-    make_visits(now - health.RECENT, "xxxxxx", make_target(now=now))
+    make_visits(now - judged.RECENT, "xxxxxx", make_target(now=now))
     assert sick(client) == set()
 
 
@@ -231,7 +268,7 @@ def test_what_waits_too_long_is_noticed(
     wait: Waiting,
     move_clock: Callable[[dt.timedelta], dt.datetime],
 ) -> None:
-    wait(alice, prepared(now), now - health.LATE + dt.timedelta(seconds=15))
+    wait(alice, prepared(now), now - judged.LATE + dt.timedelta(seconds=15))
     assert sick(client) == set()
     move_clock(dt.timedelta(seconds=16))
     assert sick(client) == {"oldest_due_message"}
@@ -262,3 +299,65 @@ def test_what_is_due_later_or_held_or_done_is_not_late(
 def test_nobody_keeps_the_answer(client: Client, alive: None) -> None:
     assert "no-store" in client.get("/health")["Cache-Control"]
     assert client.post("/health").status_code == 405
+
+
+def contacts(now: dt.datetime, **kinds: str) -> None:
+    """One destination a letter: a(nswers), f(ails)."""
+    for kind, letters in kinds.items():
+        for number, letter in enumerate(letters):
+            Destination.objects.create(
+                kind=kind,
+                address=f"{number}.example",
+                failures=0 if letter == "a" else 5,
+                credited_at=now,
+            )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "is_well"),
+    [
+        ({}, True),
+        ({"discord": "aaa", "email": "a"}, True),
+        ({"discord": "ffa", "email": "a"}, True),
+        ({"discord": "fff", "email": "a"}, False),
+        ({"webhook": "ff", "email": "a"}, True),  # servers of two people
+        ({"webhook": "f"}, False),  # nobody is told anything
+        ({"webhook": "f", "email": "f"}, False),
+    ],
+)
+def test_channels_are_judged_by_who_answered_lately(
+    client: Client, alive: None, now: dt.datetime, kinds: dict[str, str], is_well: bool
+) -> None:
+    contacts(now, **kinds)
+    assert sick(client) == (set() if is_well else {"notification_services"})
+
+
+def test_who_was_not_asked_lately_says_nothing(
+    client: Client, alive: None, now: dt.datetime
+) -> None:
+    contacts(now - dt.timedelta(hours=2), discord="fff")
+    assert sick(client) == set()
+
+
+def test_a_database_of_another_version_is_not_ready(client: Client, alive: None) -> None:
+    assert client.get("/health/ready").json() == {
+        "status": "healthy",
+        "checks": {"database": "healthy", "migrations": "healthy"},
+    }
+    sql.rows("DELETE FROM django_migrations WHERE app = 'catalog' AND name LIKE '0010_%'")
+    assert sick(client) == {"migrations"}
+    health.READY.forget()
+    assert client.get("/health/ready").status_code == 503
+
+
+def test_a_ledger_of_another_version_is_not_ready(client: Client, alive: None) -> None:
+    with engine().begin() as ledger:  # its own connections, which no test's transaction covers
+        known = ledger.scalar(sa.text("SELECT version_num FROM jobs.alembic_version"))
+        ledger.execute(sa.text("UPDATE jobs.alembic_version SET version_num = 'older'"))
+    try:
+        assert sick(client) == {"migrations"}
+    finally:
+        with engine().begin() as ledger:
+            ledger.execute(
+                sa.text("UPDATE jobs.alembic_version SET version_num = :known"), {"known": known}
+            )

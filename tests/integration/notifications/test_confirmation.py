@@ -182,7 +182,7 @@ def test_the_link_is_nowhere_but_in_the_message(alice: User) -> None:
     register(alice)
     now = clock.now()
     (asked,) = compose_due(kind="email", groups=50, limit=1, now=now, lease=MINUTE)
-    (content,) = load_contents([asked.id])[asked.id]
+    (content,) = load_contents([asked.id])[asked.id].said
     token = content.url.rpartition("/")[2]
     assert token
     rows = [*Notice.objects.values(), *Delivery.objects.values(), *Message.objects.values()]

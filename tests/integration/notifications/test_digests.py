@@ -65,7 +65,7 @@ def compose(now: dt.datetime, *, groups: int = 10, limit: int = 100) -> list[Cla
 def sizes(messages: list[Claimed]) -> list[int]:
     """How many pieces of news each carries."""
     contents = load_contents(message.id for message in messages)
-    return [len(contents[message.id]) for message in messages]
+    return [len(contents[message.id].said) for message in messages]
 
 
 def claim(now: dt.datetime, limit: int = 100) -> list[Claimed]:

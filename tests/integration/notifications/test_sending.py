@@ -88,7 +88,7 @@ def test_news_is_grouped_as_far_as_the_kind_allows(
     promise(channel, now, 12)
     contents: list[int] = []
     while claimed := compose(now, groups=groups):
-        contents += [len(each) for each in load_contents(c.id for c in claimed).values()]
+        contents += [len(each.said) for each in load_contents(c.id for c in claimed).values()]
     assert contents == sizes
 
 
