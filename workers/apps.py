@@ -2,6 +2,8 @@ from django.apps import AppConfig
 from django.core.checks import Tags, register
 
 from stalkerr import checks
+from workers import starting
+from workers.checks import check_schedule
 
 
 class WorkersConfig(AppConfig):
@@ -14,3 +16,5 @@ class WorkersConfig(AppConfig):
         register(checks.check_vapid, Tags.security)
         register(checks.check_proxies, Tags.security)
         register(checks.check_origins, Tags.security)
+        register(check_schedule)
+        starting.install()

@@ -39,7 +39,7 @@ def sick(client: Client) -> set[str]:
 
 def run_sweep(now: dt.datetime, sweep: str) -> None:
     """A beat has ticked and a worker has run."""
-    slots.open_slots(slots={sweep: now})
+    slots.open_slots(slots=[(sweep, now)])
     claim = slots.claim(
         job=sweep, slot=now, now=now, lease=dt.timedelta(minutes=1), task_id="1", worker="w"
     )
@@ -73,7 +73,7 @@ def test_before_the_first_tick_and_run_it_is_not_well(
     client: Client, ledger: sa.Engine, now: dt.datetime
 ) -> None:
     assert sick(client) == {"workers", "beat"}
-    slots.open_slots(slots={SWEEP: now})
+    slots.open_slots(slots=[(SWEEP, now)])
     assert sick(client) == {"workers"}
 
 
@@ -90,7 +90,7 @@ def test_a_beat_and_workers_that_fell_silent_are_noticed(
     assert sick(client) == {"beat"}
     for sweep in SWEEPS:
         run_sweep(clock.now(), sweep)
-    slots.open_slots(slots={SWEEP: move_clock(health.MISSED_RUNS * interval)})
+    slots.open_slots(slots=[(SWEEP, move_clock(health.MISSED_RUNS * interval))])
     assert sick(client) == {"workers"}
 
 
@@ -107,7 +107,7 @@ def test_workers_of_one_queue_do_not_stand_for_those_of_another(
 def test_jobs_that_rarely_run_are_no_sign_of_life(
     client: Client, ledger: sa.Engine, now: dt.datetime
 ) -> None:
-    slots.open_slots(slots={"workers.prune": now})
+    slots.open_slots(slots=[("workers.prune", now)])
     assert "beat" in sick(client)
 
 
