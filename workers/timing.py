@@ -12,8 +12,8 @@ from workers.moments import DAY
 
 SHORTEST, LONGEST = dt.timedelta(seconds=1), dt.timedelta(days=366)
 PAUSED = "paused"
-_SECONDS = re.compile(r"\d{1,9}")
-_HOUR = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_HOUR = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
 class Missed(StrEnum):
@@ -66,7 +66,7 @@ def _read(word: str) -> tuple[str, Any]:
         return "paused", True
     if _is_zone(word):
         return "zone", word
-    raise TimingError(f"{word!r} is no time: {_HOW}")
+    raise TimingError(f"{word[:40]!r} is no time: {_HOW}")
 
 
 _HOW = (

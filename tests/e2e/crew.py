@@ -20,6 +20,12 @@ class Crew(Supervisor):
         child.delay = child.first_delay  # it did nothing to be mistrusted for
         os.killpg(child.process.pid, signal.SIGKILL)
 
+    def dismiss(self, name: str) -> None:
+        """SIGKILL a process that nobody starts again."""
+        (child,) = (each for each in self._children if each.name == name)
+        self._children = [each for each in self._children if each is not child]
+        child.end_group()
+
 
 def celery(*arguments: str) -> list[str]:
     """A Celery command of this checkout."""
@@ -28,12 +34,15 @@ def celery(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Iterator[Crew]:
-    """Beat and `workers` worker processes, with so many children each, over the test's database.
+def crew(
+    logs: Path, *, workers: int, children: int = 2, beats: int = 1, **settings: str
+) -> Iterator[Crew]:
+    """Beats and `workers` worker processes, with so many children each, over the test's database.
 
     Whichever ends is started again at once. `settings` go into their environment.
     """
-    commands = {"beat": celery("beat", "--scheduler", "celery.beat:Scheduler")}
+    names = ["beat", *(f"beat{number}" for number in range(1, beats))]
+    commands = {name: celery("beat", "--scheduler", "celery.beat:Scheduler") for name in names}
     for number in range(workers):
         commands[f"worker{number}"] = worker(f"worker{number}", children)
     fast = {
