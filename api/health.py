@@ -123,7 +123,7 @@ def check_workers() -> None:
 
 def _sweeps() -> list[str]:
     """The jobs that run all the time."""
-    return [job.task for job in jobs() if job.every == settings.SWEEP_INTERVAL]
+    return [job.task for job in jobs() if job.vital]
 
 
 def _check_sign(seen_at: dt.datetime | None, missed: int) -> None:

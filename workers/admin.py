@@ -89,6 +89,11 @@ class JobAdmin(ReadOnlyAdmin):
     last_error = _shown("last_error", "last error")
     last_error_at = _shown("last_error_at", "at")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobSetting]:
+        """The jobs that there are: a row may be left of one that is gone."""
+        rows: QuerySet[JobSetting] = super().get_queryset(request)
+        return rows.filter(job__in=[job.task for job in schedule.jobs()])
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return JobList
 
@@ -169,7 +174,7 @@ class SlotAdmin(ReadOnlyAdmin):
     def replay(self, request: HttpRequest, rows: QuerySet[JobSlot]) -> None:
         count, now = 0, clock.now()
         for row in rows:
-            with suppress(operating.NotFailedError):
+            with suppress(operating.NotFailedError, KeyError):  # or its job is gone
                 operating.replay(slot_id=row.pk, now=now)
                 self.log_change(request, row, "replayed")
                 count += 1

@@ -8,10 +8,11 @@ import datetime as dt
 from typing import Any, Final
 
 from celery import bootsteps
+from celery.signals import beat_init
 
 from stalkerr.celery import app
 from workers import alarms, ticking
-from workers.hints import hint_once
+from workers.hints import hint, hint_once
 from workers.ledger.slots import last_signs
 from workers.schedule import jobs
 
@@ -35,9 +36,15 @@ class Lookout(bootsteps.StartStopStep):
             self._timer = None
 
 
+def tick_at_once(**_: Any) -> None:
+    """A beat that starts may be the first for long: what was missed does not wait for its interval."""
+    hint("workers.tick", "tick")
+
+
 def install() -> None:
-    """Give every worker its lookout."""
+    """Give every worker its lookout, and every beat a first tick."""
     app.steps["worker"].add(Lookout)
+    beat_init.connect(tick_at_once, weak=False, dispatch_uid="workers.lookout")
 
 
 def look(*, now: dt.datetime) -> bool:
