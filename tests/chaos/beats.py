@@ -16,7 +16,7 @@ from notifications.registration import register_channel
 from stalkerr import clock
 from tests.chaos.leaps import own_clock
 from tests.crowd import SECRET
-from tests.e2e.crew import crew
+from tests.e2e.crew import commands_of, running
 from tests.people import PASSWORD
 from tests.sinks import HttpSink, wait_until
 from workers import lookout, schedule
@@ -30,6 +30,7 @@ EACH = "catalog.apply_imports"  # every minute; in these drills every missed one
 SCHEDULE = f"{EACH}=each,workers.prune=120 each"
 # The sweeps too are due once a minute: an hour then has sixty slots of every pace there is.
 SETTINGS = {"SCHEDULE": SCHEDULE, "SWEEP_INTERVAL": "60", "LEDGER_POOL_SIZE": "2"}
+SLOW = SETTINGS | {"TICK_INTERVAL": "10"}  # as usual
 FIRST_TICK = 15.0  # seconds
 PATIENCE = 120.0  # real seconds for anything
 
@@ -43,7 +44,7 @@ def three_beats(*, minutes: int = 60, kills: int = 24, seed: int = 7) -> dict[st
     with (
         tempfile.TemporaryDirectory() as logs,
         own_clock(),
-        crew(Path(logs), workers=WORKERS, beats=BEATS, **SETTINGS) as processes,
+        running(_commands(BEATS), Path(logs), **SETTINGS) as processes,
     ):
         wait_until(lambda: bool(history.slots(state="done", limit=1)), within=PATIENCE)
         begin = _next_minute()
@@ -55,6 +56,10 @@ def three_beats(*, minutes: int = 60, kills: int = 24, seed: int = 7) -> dict[st
             _wait_out_the_minute(begin + minute * MINUTE)
         _wait_for_all(begin, begin + minutes * MINUTE)
         return _hour_figures("three_beats", begin, minutes, kills)
+
+
+def _commands(beats: int) -> dict[str, list[str]]:
+    return commands_of(beats=beats, workers=WORKERS, children=2)
 
 
 def _share(kills: int, minutes: int, minute: int) -> int:
@@ -140,7 +145,7 @@ def dead_beats() -> dict[str, Any]:
     """No beat for ten minutes: the alarm is told without one, then each policy does what it says."""
     with HttpSink() as sink, tempfile.TemporaryDirectory() as logs, own_clock():
         _hire_an_operator(sink)
-        with crew(Path(logs), workers=WORKERS, **SETTINGS | {"TICK_INTERVAL": "10"}) as processes:
+        with running(_commands(1), Path(logs), **SLOW) as processes:
             wait_until(lambda: bool(history.slots(state="done", limit=1)), within=PATIENCE)
             processes.dismiss("beat")
             alarm_s = _wait_for_the_alarm(sink)
@@ -174,7 +179,7 @@ def _ten_minutes_without_anybody(logs: str) -> dict[str, Any]:
     last = slots.last_slots([job.task for job in _jobs()])
     _move_to(_next_minute() + 10 * MINUTE + SECOND)
     begun, now = time.monotonic(), clock.now()
-    with crew(Path(logs), workers=WORKERS, **SETTINGS | {"TICK_INTERVAL": "10"}):
+    with running(_commands(1), Path(logs), **SLOW):
         wait_until(lambda: slots.last_slots([EACH])[EACH] > last[EACH], within=PATIENCE, every=0.02)
         first_tick_s, ticked = time.monotonic() - begun, clock.now()
         wait_until(lambda: not _unfinished(now - HOUR, ticked), within=PATIENCE, every=0.2)

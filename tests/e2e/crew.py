@@ -34,17 +34,28 @@ def celery(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def crew(
-    logs: Path, *, workers: int, children: int = 2, beats: int = 1, **settings: str
-) -> Iterator[Crew]:
-    """Beats and `workers` worker processes, with so many children each, over the test's database.
+def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Iterator[Crew]:
+    """Beat and `workers` worker processes, with so many children each, over the test's database.
 
     Whichever ends is started again at once. `settings` go into their environment.
     """
+    commands = commands_of(beats=1, workers=workers, children=children)
+    with running(commands, logs, **settings) as processes:
+        yield processes
+
+
+def commands_of(*, beats: int, workers: int, children: int) -> dict[str, list[str]]:
+    """A crew's commands by name: beat, beat1 …, worker0, worker1 …"""
     names = ["beat", *(f"beat{number}" for number in range(1, beats))]
     commands = {name: celery("beat", "--scheduler", "celery.beat:Scheduler") for name in names}
     for number in range(workers):
         commands[f"worker{number}"] = worker(f"worker{number}", children)
+    return commands
+
+
+@contextmanager
+def running(commands: dict[str, list[str]], logs: Path, **settings: str) -> Iterator[Crew]:
+    """As `crew`, for any commands."""
     fast = {
         "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
         "DATABASE_URL": database_url(),
