@@ -1,7 +1,5 @@
 """/api/admin/jobs/schedule: how each job stands, and a hand on it."""
 
-import datetime as dt
-
 import pytest
 import sqlalchemy as sa
 from django.contrib.admin.models import LogEntry
@@ -9,25 +7,17 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from tests.integration.api.conftest import ClientOf
+from tests.slots import PRUNE, give_up
 from workers.ledger import history, slots
 from workers.schedule import jobs
 
 SCHEDULE = "/api/admin/jobs/schedule"
-PRUNE = "workers.prune"
-SLOT = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
-LEASE = dt.timedelta(minutes=2)
 
 
 @pytest.fixture
 def failed(ledger: sa.Engine) -> int:
     """The id of a slot that was given up."""
-    slots.open_slots(slots=[(PRUNE, SLOT)])
-    state = "due"
-    while state == "due":
-        mine = slots.claim(job=PRUNE, slot=SLOT, now=SLOT, lease=LEASE, task_id="t", worker="w")
-        assert mine
-        state = slots.finish(claim=mine, now=SLOT, error="ValueError: no")
-    return int(history.slots(limit=1)[0]["id"])
+    return give_up(PRUNE, error="ValueError: no")
 
 
 def of(client: APIClient, job: str) -> dict[str, object]:

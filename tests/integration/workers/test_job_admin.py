@@ -1,6 +1,5 @@
 """The admin's pages of jobs: what they show, what they cost, what staff do there."""
 
-import datetime as dt
 from typing import Any
 
 import pytest
@@ -11,15 +10,13 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from tests.slots import PRUNE, SLOT, give_up
 from workers import schedule, timetable
 from workers.ledger import by_hand, history, slots
 from workers.models import JobRun, JobSetting, JobSlot
 
 pytestmark = pytest.mark.django_db
 
-PRUNE = "workers.prune"
-SLOT = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
-LEASE = dt.timedelta(minutes=2)
 HOSTILE = "<script>alert('no')</script>"
 
 
@@ -31,12 +28,7 @@ def page(model: Any, name: str, *keys: Any) -> str:
 def office(staff: User, client: Client, ledger: sa.Engine) -> Client:
     """A browser in which staff are signed in; every job has its row, one slot was given up."""
     by_hand.enter([job.task for job in schedule.jobs()])
-    slots.open_slots(slots=[(PRUNE, SLOT)])
-    state = "due"
-    while state == "due":
-        mine = slots.claim(job=PRUNE, slot=SLOT, now=SLOT, lease=LEASE, task_id="t", worker="w")
-        assert mine
-        state = slots.finish(claim=mine, now=SLOT, error=HOSTILE)
+    give_up(PRUNE, error=HOSTILE)
     client.force_login(staff)
     return client
 

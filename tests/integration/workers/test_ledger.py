@@ -1,4 +1,4 @@
-"""The ledger over time: lost runs, poison, long jobs, months, what staff do, what operators hear."""
+"""The ledger over time: lost runs, poison, long jobs, months, what operators hear."""
 
 import datetime as dt
 import threading
@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 import structlog
-from pytest_django import Settings
 
 from accounts.models import Notice
 from stalkerr import clock
 from tests.sinks import wait_until
-from workers import jobs, lookout, operating, schedule, ticking, timetable
+from tests.slots import LEASE, MINUTE, PRUNE, SECOND, SLOT, claim, give_up, state_of
+from workers import jobs, lookout, schedule, ticking, timetable
 from workers.jobs import job
 from workers.ledger import by_hand, history, months, slots
 from workers.ledger.engine import engine
@@ -25,36 +25,11 @@ from workers.timing import Missed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ledger")]
 
-SLOT = dt.datetime(2026, 3, 8, 12, tzinfo=dt.UTC)
-LEASE = dt.timedelta(minutes=2)
-SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
-PRUNE = "workers.prune"
-
 MoveClock = Callable[[dt.timedelta], dt.datetime]
-
-
-def claim(now: dt.datetime, slot: dt.datetime = SLOT, name: str = "j") -> slots.Claim:
-    mine = slots.claim(
-        job=name, slot=slot, now=now, lease=LEASE, task_id="t", worker="w", queue="tick"
-    )
-    assert mine is not None
-    return mine
-
-
-def state(name: str = "j", slot: dt.datetime = SLOT) -> str:
-    row = history.slot_of(job=name, slot=slot)
-    assert row is not None
-    return str(row["state"])
 
 
 def outcomes(name: str = "j", slot: dt.datetime = SLOT) -> list[str | None]:
     return [run["outcome"] for run in history.runs_of(job=name, slot=slot)]
-
-
-def fail(name: str, slot: dt.datetime, now: dt.datetime, error: str = "boom") -> None:
-    """Until the slot is given up."""
-    while slots.finish(claim=claim(now, slot, name), now=now, error=error) == "due":
-        pass
 
 
 @pytest.fixture
@@ -93,7 +68,7 @@ def test_a_job_whose_worker_dies_each_time_ends_too() -> None:
     no_more = slots.claim(job="j", slot=SLOT, now=now, lease=LEASE, task_id="t", worker="w")
     assert no_more is None
     assert slots.bury_lost(now=now) == 1
-    assert state() == "failed"
+    assert state_of() == "failed"
     assert outcomes() == ["lost"] * slots.MAX_ATTEMPTS
     assert slots.bury_lost(now=now) == 0
 
@@ -155,7 +130,7 @@ def test_what_began_it_is_in_the_ledger(only: Callable[[Job], Job]) -> None:
 def test_each_missed_slot_stays_due_for_a_job_that_wants_each() -> None:
     for minutes in range(3):
         slots.open_slots(slots=[("j", SLOT + minutes * MINUTE)], each=["j"])
-    assert [state(slot=SLOT + n * MINUTE) for n in range(3)] == ["due"] * 3
+    assert [state_of(slot=SLOT + n * MINUTE) for n in range(3)] == ["due"] * 3
     assert slots.take_unpublished(now=SLOT + 3 * MINUTE) == [
         ("j", SLOT + n * MINUTE) for n in range(3)
     ]
@@ -167,7 +142,7 @@ def test_a_slot_that_nobody_began_in_time_expires() -> None:
     patience = {"j": MINUTE, "l": MINUTE}
     assert slots.expire(patience=patience, now=SLOT + MINUTE) == 0
     assert slots.expire(patience=patience, now=SLOT + 2 * MINUTE) == 1
-    assert [state(name) for name in "jkl"] == ["expired", "due", "running"]
+    assert [state_of(name) for name in "jkl"] == ["expired", "due", "running"]
 
 
 def test_a_tick_catches_up_by_policy(only: Callable[[Job], Job]) -> None:
@@ -181,8 +156,8 @@ def test_a_tick_catches_up_by_policy(only: Callable[[Job], Job]) -> None:
 def test_a_slot_of_a_job_that_is_gone_stops_no_tick() -> None:
     slots.open_slots(slots=[("gone.long_ago", SLOT)])
     ticking.tick(now=SLOT)
-    assert state("gone.long_ago") == "due"
-    assert state(PRUNE, SLOT) == "due"
+    assert state_of("gone.long_ago") == "due"
+    assert state_of(PRUNE, SLOT) == "due"
 
 
 def test_the_newest_slot_of_a_job_is_never_forgotten() -> None:
@@ -194,8 +169,7 @@ def test_the_newest_slot_of_a_job_is_never_forgotten() -> None:
 
 
 def test_what_failed_is_kept_for_longer() -> None:
-    slots.open_slots(slots=[("j", SLOT)])
-    fail("j", SLOT, SLOT)
+    give_up("j")
     slots.open_slots(slots=[("j", SLOT + LEASE)])
     assert slots.prune(before=SLOT + SECOND, failed_before=SLOT) == 0
     assert slots.prune(before=SLOT + SECOND, failed_before=SLOT + SECOND) == 1
@@ -227,8 +201,7 @@ def test_runs_go_by_the_month_and_none_is_lost_on_the_way() -> None:
 def test_a_job_given_up_is_told_once_a_day_with_its_reason() -> None:
     for minutes in range(2):
         slot = SLOT + minutes * MINUTE
-        slots.open_slots(slots=[("j", slot)])
-        fail("j", slot, SLOT, error="RuntimeError: boom")
+        give_up("j", slot, error="RuntimeError: boom")
     for _ in range(2):
         ticking.tick(now=SLOT + MINUTE)
     (notice,) = Notice.objects.all()
@@ -257,112 +230,6 @@ def test_before_the_first_beat_nobody_is_missed() -> None:
     assert not Notice.objects.exists()
 
 
-# -- by hand ----------------------------------------------------------------------------------------
-
-
-def test_a_double_click_is_one_run() -> None:
-    """Proves the guard of the lock and of TWICE."""
-    start = threading.Barrier(6)
-    found: list[tuple[dt.datetime, bool]] = []
-
-    def click(number: int) -> None:
-        start.wait()
-        found.append(by_hand.run_now(job=PRUNE, now=SLOT + number * SECOND / 10))
-
-    threads = [threading.Thread(target=click, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({slot for slot, _ in found}) == 1
-    assert [is_new for _, is_new in found].count(True) == 1
-
-
-def test_just_after_its_run_a_click_is_still_the_same_and_later_another() -> None:
-    slot, _ = by_hand.run_now(job=PRUNE, now=SLOT)
-    slots.finish(claim=claim(SLOT, slot, PRUNE), now=SLOT + SECOND)
-    assert by_hand.run_now(job=PRUNE, now=SLOT + 2 * SECOND) == (slot, False)
-    assert by_hand.run_now(job=PRUNE, now=SLOT + MINUTE) == (SLOT + MINUTE, True)
-
-
-def test_a_run_by_hand_takes_no_slot_from_the_schedule() -> None:
-    ticking.tick(now=SLOT)
-    slot, _ = operating.run_now(task=PRUNE, now=SLOT + MINUTE)
-    assert slots.last_slots([PRUNE]) == {PRUNE: SLOT}
-    ticking.tick(now=SLOT + 60 * MINUTE)
-    assert [state(PRUNE, each) for each in (SLOT, slot, SLOT + 60 * MINUTE)] == [
-        *("superseded", "due", "due"),
-    ]
-
-
-def test_a_failed_slot_is_replayed_with_all_its_tries_and_its_claim_number() -> None:
-    """Proves the guard claim_no: a run of before the replay could close it."""
-    slots.open_slots(slots=[(PRUNE, SLOT)])
-    fail(PRUNE, SLOT, SLOT)
-    (row,) = history.slots(limit=9)
-    old = slots.Claim(PRUNE, SLOT, slots.MAX_ATTEMPTS, slots.MAX_ATTEMPTS)
-    operating.replay(slot_id=row["id"], now=SLOT + MINUTE)
-    mine = claim(SLOT + MINUTE, SLOT, PRUNE)
-    assert (mine.claim_no, mine.tries) == (slots.MAX_ATTEMPTS + 1, 1)
-    assert slots.finish(claim=old, now=SLOT + MINUTE) == ""
-    assert slots.finish(claim=mine, now=SLOT + MINUTE) == "done"
-    with pytest.raises(operating.NotFailedError):
-        operating.replay(slot_id=row["id"], now=SLOT + MINUTE)
-    with pytest.raises(KeyError):
-        operating.replay(slot_id=row["id"] + 999, now=SLOT + MINUTE)
-
-
-def test_a_replay_is_neither_superseded_nor_expired() -> None:
-    slots.open_slots(slots=[(PRUNE, SLOT)])
-    fail(PRUNE, SLOT, SLOT)
-    (row,) = history.slots(limit=9)
-    operating.replay(slot_id=row["id"], now=SLOT + MINUTE)
-    slots.open_slots(slots=[(PRUNE, SLOT + MINUTE)])
-    slots.expire(patience={PRUNE: SECOND}, now=SLOT + 9 * MINUTE)
-    assert state(PRUNE) == "due"
-
-
-def test_a_paused_job_has_no_slots_but_by_hand_and_leaves_none_behind() -> None:
-    ticking.tick(now=SLOT)
-    timetable.pause(task=PRUNE, now=SLOT + SECOND)
-    later = SLOT + dt.timedelta(hours=5)
-    ticking.tick(now=later)
-    assert slots.last_slots([PRUNE]) == {PRUNE: SLOT}
-    paused = slots.take_unpublished(now=later + MINUTE, paused=[PRUNE])
-    assert PRUNE not in [name for name, _ in paused]
-    slot, _ = operating.run_now(task=PRUNE, now=later)
-    assert (PRUNE, slot) in slots.take_unpublished(now=later + 2 * MINUTE, paused=[PRUNE])
-    timetable.resume(task=PRUNE, now=later)
-    ticking.tick(now=later + 59 * MINUTE)
-    assert slots.last_slots([PRUNE]) == {PRUNE: SLOT}
-    ticking.tick(now=later + 60 * MINUTE)
-    assert slots.last_slots([PRUNE]) == {PRUNE: later + 60 * MINUTE}
-
-
-def test_what_finds_lost_work_can_not_be_paused() -> None:
-    for do in (timetable.pause, timetable.resume):
-        with pytest.raises(timetable.VitalError):
-            do(task="notifications.sweep", now=SLOT)
-    with pytest.raises(timetable.VitalError):
-        timetable.retime(task="notifications.sweep", words="60", now=SLOT)
-
-
-def test_staff_time_a_job_over_what_was_deployed(settings: Settings) -> None:
-    settings.SCHEDULE = [f"{PRUNE}=60"]
-
-    def timing() -> str:
-        (entry,) = [each for each in timetable.jobs() if each.task == PRUNE]
-        return schedule.in_words(entry)
-
-    assert timing() == "every 0:01:00"
-    timetable.retime(task=PRUNE, words="04:30 Europe/Berlin each", now=SLOT)
-    assert timing() == "daily at 04:30 Europe/Berlin"
-    by_hand.change(job=PRUNE, now=SLOT, timing="written by a later version")
-    assert timing() == "every 0:01:00"
-    timetable.retime(task=PRUNE, words="", now=SLOT)
-    assert timing() == "every 0:01:00"
-
-
 # -- how all stands ---------------------------------------------------------------------------------
 
 
@@ -372,8 +239,7 @@ def overviews(now: dt.datetime) -> dict[str, JobState]:
 
 def test_what_ran_runs_waits_and_failed_is_said_of_each_job() -> None:
     remind = "catalog.remind"
-    slots.open_slots(slots=[(PRUNE, SLOT)])
-    fail(PRUNE, SLOT, SLOT, error="ValueError: no")
+    give_up(PRUNE, error="ValueError: no")
     slots.open_slots(slots=[(PRUNE, SLOT + MINUTE), (remind, SLOT)])
     slots.finish(claim=claim(SLOT, SLOT + MINUTE, PRUNE), now=SLOT + SECOND, rows=1)
     slots.open_slots(slots=[(PRUNE, SLOT + 2 * MINUTE)])
