@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("ledger")]
 
 
 def test_a_double_click_is_one_run() -> None:
-    """Proves the guard of the lock and of TWICE."""
+    """Proves the guard `same` of run_now."""
     start = threading.Barrier(6)
     found: list[tuple[dt.datetime, bool]] = []
 
