@@ -20,6 +20,7 @@ from tests.e2e.crew import commands_of, running
 from tests.people import PASSWORD
 from tests.sinks import HttpSink, wait_until
 from workers import lookout, schedule
+from workers.hints import hint
 from workers.ledger import history, slots
 from workers.schedule import Job
 from workers.timing import Missed
@@ -38,7 +39,7 @@ PATIENCE = 120.0  # real seconds for anything
 def three_beats(*, minutes: int = 60, kills: int = 24, seed: int = 7) -> dict[str, Any]:
     """Move the clock through an hour, minute by minute, and SIGKILL beats and workers meanwhile.
 
-    A minute is over once nothing is due; what a killed worker holds is taken over in a later one.
+    A minute is over once nothing is due; then all its hints come a second time. What a killed worker holds is taken over in a later one.
     """
     chance = random.Random(seed)
     with (
@@ -54,6 +55,7 @@ def three_beats(*, minutes: int = 60, kills: int = 24, seed: int = 7) -> dict[st
                 time.sleep(chance.random() / 2)
                 processes.kill(chance.choice(sorted(processes.pids())))
             _wait_out_the_minute(begin + minute * MINUTE)
+            _double_hints(begin + minute * MINUTE)
         _wait_for_all(begin, begin + minutes * MINUTE)
         return _hour_figures("three_beats", begin, minutes, kills)
 
@@ -101,6 +103,12 @@ def _wait_out_the_minute(minute: dt.datetime) -> None:
     while not is_begun():
         assert time.monotonic() < end, f"never begun: {minute}"
         time.sleep(0.1)
+
+
+def _double_hints(minute: dt.datetime) -> None:
+    queues = {job.task: job.queue for job in _jobs()}
+    for job, slot in _due_at(minute):
+        hint(job, queues[job], slot=slot.isoformat())
 
 
 def _wait_for_all(begin: dt.datetime, end: dt.datetime) -> None:

@@ -13,7 +13,7 @@ pytestmark = [
 
 
 def test_three_beats_and_kills_make_each_slot_once() -> None:
-    """Proves the guards (job, slot) of open_slots and `due` of claim."""
+    """Three ticks for every slot, every hint twice: the guards are proven in test_slots and test_ledger."""
     figures = three_beats(minutes=5, kills=4)
     print(figures)  # noqa: T201 (shown with -s, and where the test fails)
     assert figures["slots"] > 15
@@ -23,7 +23,7 @@ def test_three_beats_and_kills_make_each_slot_once() -> None:
 
 
 def test_beats_that_are_all_dead_are_told_of_and_made_up_for() -> None:
-    """Proves the guard of a worker's lookout, and the policies for what was missed."""
+    """Row 10: who notices, and what becomes of the slots of ten minutes."""
     figures = dead_beats()
     print(figures)  # noqa: T201 (shown with -s, and where the test fails)
     assert figures["alarm_s"] <= 180
