@@ -6,15 +6,12 @@ check is a function and a line in CHECKS.
 
 import datetime as dt
 from collections.abc import Callable, Collection
-from functools import cache
 from typing import Final
 
 import structlog
 from django.conf import settings
 from django.core.cache import cache as kept
 from django.db import connection, transaction
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from kombu import Connection
 from redis import Redis
 
@@ -23,8 +20,8 @@ from notifications.backlog import backlog
 from scraping.models import Target, Visit
 from stalkerr import clock, sql
 from stalkerr.redaction import redacted
-from workers import schedule
-from workers.ledger import migrate, signs
+from workers import schedule, starting
+from workers.ledger import signs
 from workers.ledger.slots import last_signs
 
 PATIENCE: Final = 0.5  # seconds for a broker or cache
@@ -127,8 +124,7 @@ def check_channels() -> None:
 
 
 def check_beat() -> None:
-    sweeps = [job.task for job in schedule.jobs() if job.every == settings.SWEEP_INTERVAL]
-    ticked_at, _ = last_signs(sweeps)
+    ticked_at, _ = last_signs(job.task for job in schedule.jobs() if job.vital)
     patience = MISSED_TICKS * max(settings.TICK_INTERVAL, settings.SWEEP_INTERVAL)
     if ticked_at is None or clock.now() - ticked_at > patience:
         raise UnhealthyError(f"no tick since {ticked_at}")
@@ -172,20 +168,8 @@ def check_backlog() -> None:
 
 
 def check_migrations() -> None:
-    missing = _known_migrations() - set(MigrationRecorder(connection).applied_migrations())
-    if missing:
-        app, name = min(missing)
-        raise UnhealthyError(f"{len(missing)} to apply, {app}.{name} first: run manage.py upgrade")
-    if not migrate.is_current():
-        raise UnhealthyError("the job ledger's schema is another: run manage.py upgrade")
-
-
-@cache
-def _known_migrations() -> frozenset[tuple[str, str]]:
-    """Those of this code, which stay as they are while the process lives."""
-    loader = MigrationLoader(None)
-    replaced = {key for each in loader.replacements.values() for key in each.replaces}
-    return frozenset(loader.disk_migrations or {}) - replaced
+    if trouble := starting.trouble(connection):
+        raise UnhealthyError(trouble)
 
 
 CHECKS: Final[dict[str, Callable[[], None]]] = {

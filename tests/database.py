@@ -14,7 +14,7 @@ from django.test.utils import setup_databases, teardown_databases
 from notifications.partitions import make_months
 from stalkerr.embedded import ensure
 from tests.servers import VAR_DIR
-from workers.ledger import migrate
+from workers.ledger import migrate, months
 from workers.ledger.engine import engine
 
 KEPT: Final = frozenset({"django_content_type", "auth_permission", "django_migrations"})
@@ -24,6 +24,7 @@ def complete() -> None:
     """Add to Django's tables what Django does not know."""
     migrate.upgrade()
     make_months(now=dt.datetime.now(dt.UTC))
+    months.make_months(now=dt.datetime.now(dt.UTC))
     table = settings.CLOCK_OFFSET_TABLE
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (shift interval NOT NULL)")

@@ -2,7 +2,8 @@ from django.apps import AppConfig
 from django.core.checks import Tags, register
 
 from stalkerr import checks, server_checks, telemetry
-from workers.checks import check_limits, check_migrations
+from workers import starting
+from workers.checks import check_limits, check_migrations, check_schedule
 
 
 class WorkersConfig(AppConfig):
@@ -26,4 +27,6 @@ class WorkersConfig(AppConfig):
             register(check, Tags.database)  # these ask the servers
         for check in (server_checks.check_databases_of_redis, server_checks.check_pooler):
             register(check, Tags.compatibility)
-        register(check_limits, Tags.compatibility)
+        for check in (check_schedule, check_limits):
+            register(check, Tags.compatibility)
+        starting.install()

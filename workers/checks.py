@@ -7,13 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from stalkerr.celery import app
-from workers.ledger import migrate
-from workers.schedule import jobs
-
-UPGRADE = "Run `manage.py upgrade`: it brings both schemas up to date."
+from workers import starting
+from workers.schedule import entries, jobs
+from workers.timing import TimingError
 
 
 def check_limits(**_: Any) -> list[CheckMessage]:
@@ -30,7 +28,7 @@ def check_limits(**_: Any) -> list[CheckMessage]:
 
 
 def _leases() -> Iterator[tuple[str, float, float, str]]:
-    for job in jobs():
+    for job in entries():
         hint = "Raise its lease in workers/schedule.py, or lower the task's time_limit."
         yield job.task, hard_limit(job.task), job.lease.total_seconds(), hint
     tell = hard_limit("notifications.tell")
@@ -53,17 +51,21 @@ def hard_limit(task: str) -> float:
 
 def check_migrations(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Code of today on tables of yesterday fails in the middle of something."""
-    if not databases:
-        return []
-    return [
-        Warning(f"The database is half migrated: {schema}.", hint=UPGRADE, id="workers.W001")
-        for schema in _behind()
-    ]
+    trouble = starting.trouble(connection) if databases else ""
+    hint = "Web, workers and beats do not start on it."
+    return [Warning(trouble, hint=hint, id="workers.W001")] if trouble else []
 
 
-def _behind() -> Iterator[str]:
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        yield "Django's tables are behind this code"
-    if not migrate.is_current():
-        yield "the job ledger (schema jobs) is not what this code expects"
+def check_schedule(**_: Any) -> list[CheckMessage]:
+    """A schedule that can't be read would stop every tick."""
+    try:
+        jobs()
+    except TimingError as error:
+        return [
+            Error(
+                f"SCHEDULE: {error}",
+                hint="Say JOB=WHEN, with commas between: workers.prune=1800,catalog.remind=07:00 UTC",
+                id="workers.E002",
+            )
+        ]
+    return []

@@ -3,7 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from api.rest.admin import books, jobs, works
+from api.rest.admin import books, job_acts, jobs, works
 from api.rest.audiobooks import AudiobookListView, AudiobookView, HistoryView
 from api.rest.bulk import BulkView, DeleteView, MuteView, UnmuteView
 from api.rest.channel_kinds import KindsView, PreviewView
@@ -46,6 +46,11 @@ urlpatterns = [
     path("admin/books/<int:pk>/split", books.SplitBookView.as_view(), name="admin-book-split"),
     path("admin/jobs", jobs.RunsView.as_view(), name="admin-jobs"),
     path("admin/jobs/slots", jobs.SlotsView.as_view(), name="admin-job-slots"),
+    path("admin/jobs/slots/<int:pk>/replay", job_acts.ReplaySlotView.as_view()),
+    path("admin/jobs/schedule", job_acts.ScheduleView.as_view(), name="admin-schedule"),
+    path("admin/jobs/schedule/<str:job>/run", job_acts.RunJobView.as_view()),
+    path("admin/jobs/schedule/<str:job>/pause", job_acts.PauseJobView.as_view()),
+    path("admin/jobs/schedule/<str:job>/resume", job_acts.ResumeJobView.as_view()),
     path("admin/jobs/<int:pk>", jobs.RunView.as_view(), name="admin-job"),
     path("admin/works/<int:pk>", works.StaffWorkView.as_view(), name="admin-work"),
     path("admin/works/<int:pk>/hide", works.HideWorkView.as_view(), name="admin-work-hide"),

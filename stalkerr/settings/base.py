@@ -249,6 +249,8 @@ RETRY_BASE = seconds("RETRY_BASE", 5)  # the first wait; ten tries span about th
 # -- work ------------------------------------------------------------------------------------
 TICK_INTERVAL = seconds("TICK_INTERVAL", 10)
 SWEEP_INTERVAL = seconds("SWEEP_INTERVAL", 10)  # how soon a row whose hint was lost is found again
+SCHEDULE: list[str] = env.list("SCHEDULE", default=[])  # other times: workers.prune=1800,…
+KEEP_RUNS = seconds("KEEP_RUNS", 30 * 24 * 3600)  # of jobs; whole months, once all in them is over
 BROKER_TIMEOUT = env.float("BROKER_TIMEOUT", default=5.0)  # the web waits half a second only
 LEDGER_POOL_SIZE = env.int("LEDGER_POOL_SIZE", default=1)
 FLOWER_ADDRESS: str = env.str("FLOWER_ADDRESS", default="127.0.0.1:5555")

@@ -16,6 +16,8 @@ DRILLS = {
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",
     "ssrf": "tests.chaos.ways",
+    "three_beats": "tests.chaos.beats",
+    "dead_beats": "tests.chaos.beats",
     "fuzz_api": "tests.chaos.fuzz",
 }
 SIZES = ("messages", "kills", "seconds", "cases")
@@ -26,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("name", nargs="?", choices=DRILLS, help="all of them by default")
     parser.add_argument("--messages", type=int, help="of the drills on telling")
-    parser.add_argument("--kills", type=int, help="of the drill that kills senders")
+    parser.add_argument("--kills", type=int, help="of the drills that kill")
     parser.add_argument("--seconds", type=float, help="of the drill on politeness")
     parser.add_argument("--cases", type=int, help="of the drill on the API's description")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

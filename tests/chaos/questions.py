@@ -92,6 +92,6 @@ def furnish(names: Sequence[str], staff: str, receiver: str) -> list[User]:
         for book, state in zip(books, cycle(["held", "pending"]), strict=False):
             make_delivery(channel, event_of(book), now=now, state=state)
     slot = now.replace(second=0, microsecond=0)
-    slots.open_slots(slots={JOB: slot})
+    slots.open_slots(slots=[(JOB, slot)])
     slots.claim(job=JOB, slot=slot, now=now, lease=_LEASE, task_id="", worker="")
     return [*users, make_user(staff, is_staff=True)]

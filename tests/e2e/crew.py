@@ -20,6 +20,12 @@ class Crew(Supervisor):
         child.delay = child.first_delay  # it did nothing to be mistrusted for
         os.killpg(child.process.pid, signal.SIGKILL)
 
+    def dismiss(self, name: str) -> None:
+        """SIGKILL a process that nobody starts again."""
+        (child,) = (each for each in self._children if each.name == name)
+        self._children = [each for each in self._children if each is not child]
+        child.end_group()
+
 
 def celery(*arguments: str) -> list[str]:
     """A Celery command of this checkout."""
@@ -33,9 +39,23 @@ def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Ite
 
     Whichever ends is started again at once. `settings` go into their environment.
     """
-    commands = {"beat": celery("beat", "--scheduler", "celery.beat:Scheduler")}
+    commands = commands_of(beats=1, workers=workers, children=children)
+    with running(commands, logs, **settings) as processes:
+        yield processes
+
+
+def commands_of(*, beats: int, workers: int, children: int) -> dict[str, list[str]]:
+    """A crew's commands by name: beat, beat1 …, worker0, worker1 …"""
+    names = ["beat", *(f"beat{number}" for number in range(1, beats))]
+    commands = {name: celery("beat", "--scheduler", "celery.beat:Scheduler") for name in names}
     for number in range(workers):
         commands[f"worker{number}"] = worker(f"worker{number}", children)
+    return commands
+
+
+@contextmanager
+def running(commands: dict[str, list[str]], logs: Path, **settings: str) -> Iterator[Crew]:
+    """As `crew`, for any commands."""
     fast = {
         "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
         "DATABASE_URL": database_url(),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from workers.ledger.engine import engine
 from workers.ledger.tables import job_run, job_slot
@@ -13,7 +14,7 @@ Row = Mapping[str, Any]
 
 
 def runs(*, job: str = "", outcome: str = "", before: int | None = None, limit: int) -> list[Row]:
-    """Runs with a smaller id than `before`; `outcome`: done, failed, or open for those without one."""
+    """Runs with a smaller id than `before`; `outcome`: done, failed, lost, or open for those without one."""
     asked = sa.select(job_run).order_by(job_run.c.id.desc()).limit(limit)
     if job:
         asked = asked.where(job_run.c.job == job)
@@ -56,6 +57,12 @@ def slots(
     return _rows(asked)
 
 
+def slot(slot_id: int) -> Row | None:
+    """One of them, by its id."""
+    found = _rows(sa.select(job_slot).where(job_slot.c.id == slot_id))
+    return found[0] if found else None
+
+
 def slot_of(*, job: str, slot: dt.datetime) -> Row | None:
     """One of them."""
     asked = sa.select(job_slot).where(job_slot.c.job == job, job_slot.c.slot == slot)
@@ -66,3 +73,21 @@ def slot_of(*, job: str, slot: dt.datetime) -> Row | None:
 def _rows(asked: sa.Select[Any]) -> list[Row]:
     with engine().connect() as connection:
         return [dict(row) for row in connection.execute(asked).mappings()]
+
+
+def failed(*, since: dt.datetime) -> list[Row]:
+    """Slots given up since then, each with what its last run said; the newest of each job and day."""
+    day = sa.func.date_trunc("day", job_slot.c.slot, "UTC")
+    last = (
+        sa.select(job_run.c.error)
+        .where(job_run.c.job == job_slot.c.job, job_run.c.slot == job_slot.c.slot)
+        .order_by(job_run.c.attempt.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return _rows(
+        sa.select(job_slot.c.job, job_slot.c.slot, last.label("error"))
+        .ext(distinct_on(job_slot.c.job, day))
+        .where(job_slot.c.state == "failed", job_slot.c.finished_at >= since)
+        .order_by(job_slot.c.job, day, job_slot.c.slot.desc())
+    )

@@ -1,4 +1,4 @@
-"""/api/admin/jobs: what ran when, and what came of it. To look at only."""
+"""/api/admin/jobs: what ran when, and what came of it. To look at only; a hand on it: job_acts.py."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from api.rest.admin.operators import ID_MAX, OperatorsView, described
 from api.rest.paging import SIZE, SIZE_MAX
 from workers.ledger import history
 from workers.ledger.history import Row
+from workers.ledger.tables import OUTCOMES, STATES
 from workers.schedule import jobs
 
-STATES: Final = ("due", "running", "done", "failed", "superseded")
-OUTCOMES: Final = ("done", "failed", "open")
+ASKED: Final = (*OUTCOMES, "open")
 
 
 class RunSerializer(serializers.Serializer[Any]):
@@ -25,25 +25,45 @@ class RunSerializer(serializers.Serializer[Any]):
     job = serializers.CharField()
     slot = serializers.DateTimeField(help_text="When it was due.")
     attempt = serializers.IntegerField(help_text="1, 2, 3 … of its slot.")
+    queue = serializers.CharField(allow_null=True)
     worker = serializers.CharField()
     task_id = serializers.CharField()
+    trace_id = serializers.CharField(
+        allow_null=True, help_text="In every line that was logged of it; else the task's id."
+    )
+    queued_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a worker was last told of it."
+    )
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(
         allow_null=True, help_text="Null: it runs, or its worker died."
     )
-    outcome = serializers.ChoiceField(choices=OUTCOMES[:2], allow_null=True)
+    duration = serializers.SerializerMethodField(help_text="Seconds; null: it is not over.")
+    outcome = serializers.ChoiceField(
+        choices=OUTCOMES, allow_null=True, help_text="lost: its worker died, others took over."
+    )
     rows = serializers.IntegerField(allow_null=True, help_text="How many it touched.")
     error = serializers.CharField(allow_null=True)
 
+    def get_duration(self, row: Row) -> float | None:
+        return row["duration"].total_seconds() if row["duration"] else None
+
 
 class SlotSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
     job = serializers.CharField()
     slot = serializers.DateTimeField(help_text="When it is due.")
     state = serializers.ChoiceField(choices=STATES)
     claim_no = serializers.IntegerField(help_text="How often it was begun.")
+    tries = serializers.IntegerField(help_text="How often since it was opened, or replayed.")
+    opened_by = serializers.ChoiceField(
+        choices=("beat", "worker", "staff"),
+        help_text="worker: no beat was there; staff: it is to run now.",
+    )
     published_at = serializers.DateTimeField(allow_null=True, help_text="The last hint of it.")
     lease_expires_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+    replayed_at = serializers.DateTimeField(allow_null=True, help_text="Staff wanted it again.")
 
 
 class WholeRunSerializer(RunSerializer):
@@ -65,7 +85,7 @@ class PageSerializer(serializers.Serializer[Any]):
 
 class RunsAskedSerializer(PageSerializer):
     outcome = serializers.ChoiceField(
-        choices=OUTCOMES, required=False, help_text="open: it runs, or its worker died."
+        choices=ASKED, required=False, help_text="open: it runs, or its worker died just now."
     )
     cursor = serializers.IntegerField(
         min_value=1, max_value=ID_MAX, required=False, help_text="From `next` of the page before."

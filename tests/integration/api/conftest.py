@@ -57,7 +57,7 @@ def operator(staff: User) -> APIClient:
 
 def run_sweep(now: dt.datetime, sweep: str) -> None:
     """A beat has ticked and a worker has run."""
-    slots.open_slots(slots={sweep: now})
+    slots.open_slots(slots=[(sweep, now)])
     claim = slots.claim(
         job=sweep, slot=now, now=now, lease=dt.timedelta(minutes=1), task_id="1", worker="w"
     )

@@ -21,11 +21,11 @@ def ran(ledger: sa.Engine) -> None:
     run(SWEEP, SLOT, error="ValueError: no")
     run(SWEEP, SLOT, rows=7)
     claim(SWEEP, SLOT + MINUTE)
-    slots.open_slots(slots={PRUNE: SLOT})
+    slots.open_slots(slots=[(PRUNE, SLOT)])
 
 
 def claim(job: str, slot: dt.datetime) -> slots.Claim:
-    slots.open_slots(slots={job: slot})
+    slots.open_slots(slots=[(job, slot)])
     mine = slots.claim(job=job, slot=slot, now=slot, lease=MINUTE, task_id="t", worker="w")
     assert mine
     return mine

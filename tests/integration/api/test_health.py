@@ -61,7 +61,7 @@ def test_before_the_first_tick_and_run_it_is_not_well(
     client: Client, ledger: sa.Engine, now: dt.datetime
 ) -> None:
     assert sick(client) == {"workers", "beat"}
-    slots.open_slots(slots={SWEEP: now})
+    slots.open_slots(slots=[(SWEEP, now)])
     assert sick(client) == {"workers"}
 
 
@@ -76,7 +76,7 @@ def test_a_beat_and_workers_that_fell_silent_are_noticed(
     assert sick(client) == set()
     move_clock(2 * interval)
     assert sick(client) == {"beat"}
-    slots.open_slots(slots={SWEEP: move_clock(judged.SILENT)})
+    slots.open_slots(slots=[(SWEEP, move_clock(judged.SILENT))])
     assert sick(client) == {"workers"}
 
 
@@ -110,7 +110,7 @@ def test_a_queue_whose_worker_is_busy_is_not_silent(
     assert judged.silent_queues() == ["scrape"]
     target.delete()
     hold = {"now": now, "lease": dt.timedelta(minutes=2), "task_id": "1", "worker": "w"}
-    slots.open_slots(slots={"scraping.prune_visits": now})
+    slots.open_slots(slots=[("scraping.prune_visits", now)])
     slots.claim(job="scraping.prune_visits", slot=now, **hold)  # type: ignore[arg-type]
     assert judged.silent_queues() == []
     move_clock(dt.timedelta(seconds=60))
@@ -122,7 +122,7 @@ def test_a_canary_that_a_hung_worker_holds_is_not_heard(
 ) -> None:
     silent_but_for(now, "tell")
     name = schedule.CANARIES["tell"]
-    slots.open_slots(slots={name: now})
+    slots.open_slots(slots=[(name, now)])
     hold = {"now": now, "lease": dt.timedelta(minutes=9), "task_id": "1", "worker": "w"}
     slots.claim(job=name, slot=now, **hold)  # type: ignore[arg-type]
     assert judged.silent_queues() == ["tell"]
@@ -131,7 +131,7 @@ def test_a_canary_that_a_hung_worker_holds_is_not_heard(
 def test_jobs_that_rarely_run_are_no_sign_of_life(
     client: Client, ledger: sa.Engine, now: dt.datetime
 ) -> None:
-    slots.open_slots(slots={"workers.prune": now})
+    slots.open_slots(slots=[("workers.prune", now)])
     assert "beat" in sick(client)
 
 

@@ -272,7 +272,7 @@ def test_old_keys_are_removed_in_one_statement(
 
 def test_the_hourly_job_removes_them(alice: User, now: dt.datetime, ledger: None) -> None:
     IdempotencyKey.objects.create(user=alice, key="old", created_at=now - 2 * answers.KEPT)
-    slots.open_slots(slots={"workers.prune": now})
+    slots.open_slots(slots=[("workers.prune", now)])
     prune.apply(kwargs={"slot": now.isoformat()})
     assert not IdempotencyKey.objects.exists()
 

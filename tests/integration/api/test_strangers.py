@@ -65,7 +65,12 @@ RULES: Final[dict[str, Rule]] = {
     "api/admin/books/<int:pk>/unhide": "staff",
     "api/admin/jobs": "staff",
     "api/admin/jobs/<int:pk>": "staff",
+    "api/admin/jobs/schedule": "staff",
+    "api/admin/jobs/schedule/<str:job>/pause": "staff",
+    "api/admin/jobs/schedule/<str:job>/resume": "staff",
+    "api/admin/jobs/schedule/<str:job>/run": "staff",
     "api/admin/jobs/slots": "staff",
+    "api/admin/jobs/slots/<int:pk>/replay": "staff",
     "api/admin/works/<int:pk>": "staff",
     "api/admin/works/<int:pk>/hide": "staff",
     "api/admin/works/<int:pk>/merge": "staff",
@@ -352,7 +357,8 @@ def test_what_is_for_operators_is_not_there_for_others(
     """Proves the guard OperatorsView, for every route of theirs, every method and many bodies."""
     before = everything()
     for path in (path for path in ruled("staff") if path.startswith("api/admin/")):
-        url = "/" + path.replace("<int:pk>", str(rows[path.split("/")[2]]))
+        row = str(rows[path.split("/")[2]])
+        url = "/" + path.replace("<int:pk>", row).replace("<str:job>", "workers.prune")
         for method in METHODS:
             for body in [{}] if method == "trace" else [*bodies(rows, alice), {"title": "Stolen"}]:
                 data = {} if method == "trace" else {"data": body}

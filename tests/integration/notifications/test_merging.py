@@ -272,7 +272,7 @@ def test_the_sweep_looks_for_editions(ledger: sa.Engine, now: dt.datetime) -> No
     us = book(now)
     uk = known_late(now, us)
     shown(now + HOUR, uk)
-    slots.open_slots(slots={"notifications.sweep": now})
+    slots.open_slots(slots=[("notifications.sweep", now)])
     sweep(slot=now.isoformat())
     uk.refresh_from_db()
     assert uk.work_id == us.work_id

@@ -42,18 +42,18 @@ def outcomes() -> list[str | None]:
 def test_two_beats_open_a_slot_once() -> None:
     """Proves the guard (job, slot): without the key a second beat would make a second run."""
     for _ in range(2):
-        slots.open_slots(slots={"j": SLOT})
+        slots.open_slots(slots=[("j", SLOT)])
     assert states() == [(SLOT, "due")]
 
 
 def test_a_doubled_message_finds_the_slot_claimed() -> None:
-    slots.open_slots(slots={"j": SLOT})
+    slots.open_slots(slots=[("j", SLOT)])
     assert claim() is not None
     assert claim() is None
 
 
 def test_a_finished_slot_is_not_run_again() -> None:
-    slots.open_slots(slots={"j": SLOT})
+    slots.open_slots(slots=[("j", SLOT)])
     mine = claim()
     assert mine is not None
     assert slots.finish(claim=mine, now=SLOT, rows=3)
@@ -64,7 +64,7 @@ def test_a_finished_slot_is_not_run_again() -> None:
 
 def test_a_slot_whose_worker_died_is_taken_over_and_the_dead_can_not_finish_it() -> None:
     """Proves the guard claim_no of a slot."""
-    slots.open_slots(slots={"j": SLOT})
+    slots.open_slots(slots=[("j", SLOT)])
     dead = claim()
     later = SLOT + LEASE + SECOND
     assert slots.take_unpublished(now=later) == [("j", SLOT)]
@@ -76,7 +76,7 @@ def test_a_slot_whose_worker_died_is_taken_over_and_the_dead_can_not_finish_it()
 
 
 def test_a_failing_job_is_tried_again_and_not_for_ever() -> None:
-    slots.open_slots(slots={"j": SLOT})
+    slots.open_slots(slots=[("j", SLOT)])
     attempts = 0
     while mine := claim():
         attempts += 1
@@ -87,19 +87,19 @@ def test_a_failing_job_is_tried_again_and_not_for_ever() -> None:
 
 def test_of_slots_nobody_began_only_the_newest_runs() -> None:
     for minutes in range(3):
-        slots.open_slots(slots={"j": SLOT + dt.timedelta(minutes=minutes)})
+        slots.open_slots(slots=[("j", SLOT + dt.timedelta(minutes=minutes))])
     assert [state for _, state in states()] == ["superseded", "superseded", "due"]
 
 
 def test_a_hint_is_given_again_only_after_a_while() -> None:
-    slots.open_slots(slots={"j": SLOT})
+    slots.open_slots(slots=[("j", SLOT)])
     assert slots.take_unpublished(now=SLOT) == [("j", SLOT)]
     assert slots.take_unpublished(now=SLOT + slots.REPUBLISH / 2) == []
     assert slots.take_unpublished(now=SLOT + slots.REPUBLISH + SECOND) == [("j", SLOT)]
 
 
 def test_many_claimers_get_one_slot_once() -> None:
-    slots.open_slots(slots={"j": SLOT})
+    slots.open_slots(slots=[("j", SLOT)])
     start = threading.Barrier(8)
     won: list[slots.Claim] = []
 
@@ -114,12 +114,6 @@ def test_many_claimers_get_one_slot_once() -> None:
     for thread in threads:
         thread.join()
     assert len(won) == 1
-
-
-def test_ticks_at_any_moment_agree_on_the_slot() -> None:
-    early, late = (schedule.due_slots(SLOT + n * SECOND) for n in (1, 9))
-    assert early == late
-    assert schedule.due_slots(SLOT + 11 * SECOND)["notifications.sweep"] == SLOT + 10 * SECOND
 
 
 def test_a_job_runs_once_a_slot_and_is_entered_in_the_ledger() -> None:
@@ -142,7 +136,7 @@ def test_a_job_that_raises_is_entered_with_its_error(monkeypatch: pytest.MonkeyP
     def broken(_now: dt.datetime) -> int:
         raise RuntimeError("boom")
 
-    slots.open_slots(slots={"test.broken": SLOT})
+    slots.open_slots(slots=[("test.broken", SLOT)])
     with pytest.raises(RuntimeError, match="boom"):
         broken(slot=SLOT.isoformat())
     with engine().connect() as ledger:
@@ -150,13 +144,13 @@ def test_a_job_that_raises_is_entered_with_its_error(monkeypatch: pytest.MonkeyP
 
 
 def test_pruning_keeps_what_is_unfinished() -> None:
-    slots.open_slots(slots={"j": SLOT})
-    slots.open_slots(slots={"k": SLOT})
+    slots.open_slots(slots=[("j", SLOT), ("k", SLOT)])
     mine = claim()
     assert mine is not None
     slots.finish(claim=mine, now=SLOT)
-    assert slots.prune(before=SLOT + dt.timedelta(days=8)) == 1
-    assert states() == [(SLOT, "due")]
+    slots.open_slots(slots=[("j", SLOT + SECOND), ("k", SLOT + SECOND)], each=["k"])
+    assert slots.prune(before=SLOT + LEASE, failed_before=SLOT) == 1
+    assert states() == [(SLOT, "due"), (SLOT + SECOND, "due"), (SLOT + SECOND, "due")]
 
 
 def test_the_migrations_make_just_the_tables_that_the_code_knows() -> None:

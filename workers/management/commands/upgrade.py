@@ -8,7 +8,8 @@ from django.db import connection
 
 from notifications.partitions import make_months
 from stalkerr import clock
-from workers.ledger import migrate
+from workers import schedule
+from workers.ledger import by_hand, migrate, months
 
 
 class Command(BaseCommand):
@@ -22,7 +23,10 @@ class Command(BaseCommand):
             try:
                 call_command("migrate", verbosity=0, interactive=False)
                 migrate.upgrade()
-                make_months(now=clock.now())
+                now = clock.now()
+                make_months(now=now)
+                months.make_months(now=now)
+                by_hand.enter([job.task for job in schedule.jobs()])
                 # A machine that vanishes inside a transaction must not keep its locks until
                 # TCP gives up.
                 database = connection.ops.quote_name(connection.settings_dict["NAME"])
