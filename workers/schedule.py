@@ -19,6 +19,7 @@ class Job:
 
 
 _LEASE = dt.timedelta(minutes=2)
+_LONG_LEASE = dt.timedelta(minutes=95)
 
 
 def jobs() -> tuple[Job, ...]:
@@ -36,6 +37,9 @@ def jobs() -> tuple[Job, ...]:
         Job("accounts.remove_left", dt.timedelta(minutes=5), "scrape", _LEASE),
         Job("catalog.remind", dt.timedelta(minutes=15), "scrape", _LEASE),
         Job("workers.prune", dt.timedelta(hours=1), "tick", _LEASE),
+        Job("backups.back_up", dt.timedelta(days=1), "backup", _LONG_LEASE),
+        Job("backups.drill", dt.timedelta(days=7), "backup", _LONG_LEASE),
+        Job("backups.look", dt.timedelta(hours=1), "tick", _LEASE),
     )
 
 

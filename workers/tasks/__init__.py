@@ -1,5 +1,5 @@
 """All tasks; Celery finds them here."""
 
-from workers.tasks import imports, leaving, notifications, scraping, upkeep
+from workers.tasks import backups, imports, leaving, notifications, scraping, upkeep
 
-__all__ = ["imports", "leaving", "notifications", "scraping", "upkeep"]
+__all__ = ["backups", "imports", "leaving", "notifications", "scraping", "upkeep"]

@@ -1,0 +1,3 @@
+from workers.models.backup import Backup
+
+__all__ = ["Backup"]
