@@ -46,7 +46,7 @@ def is_forgotten(*, completed_at: dt.datetime | None, now: dt.datetime) -> bool:
         return False
     if completed_at is None:
         return now < gap.ended_at + SEEN_AGAIN
-    return completed_at < gap.ended_at
+    return completed_at <= gap.ended_at
 
 
 def hold_all_unsaid(*, now: dt.datetime) -> int:

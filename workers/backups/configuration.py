@@ -69,7 +69,7 @@ def _user(user: Any) -> Shape:
         "email": user.email,
         "time_zone": user.time_zone,
         "alarms": user.alarms,
-        "preferences": preferences and preferences_shape(preferences),
+        "preferences": preferences_shape(preferences) if preferences else None,
         "channels": [channel_shape(each, usual.get(each.id)) for each in channels],
         "watches": [
             watch_shape(watch, [numbers[route.channel_id] for route in watch.routes.all()])
@@ -107,7 +107,7 @@ def channel_shape(channel: Channel, usual: Route | None) -> Shape:
 
 
 def timing_shape(timing: Timing | None) -> Shape | None:
-    return timing and {name: getattr(timing, name) for name in OF_TIMING}
+    return {name: getattr(timing, name) for name in OF_TIMING} if timing else None
 
 
 def plain(value: Any) -> Any:

@@ -121,9 +121,8 @@ def snapshot(place: Place) -> Iterator[tuple[Connection, str]]:
         session.commit()
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True
-        row = session.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None
-        yield session, row[0]
+        ((name,),) = session.execute("SELECT pg_export_snapshot()").fetchall()
+        yield session, name
 
 
 def set_plain(session: Connection) -> None:
@@ -136,9 +135,8 @@ def tally(session: Connection) -> Tallies:
     found: Tallies = {}
     for schema, table in session.execute(_TABLES).fetchall():
         statement = sql.SQL(_TALLY).format(table=sql.Identifier(schema, table))
-        row = session.execute(statement).fetchone()
-        assert row is not None
-        found[f"{schema}.{table}"] = Tally(row[0], row[1])
+        ((rows, total),) = session.execute(statement).fetchall()
+        found[f"{schema}.{table}"] = Tally(rows, total)
     return found
 
 

@@ -87,14 +87,12 @@ class Desk:
 
     def _likeness(self) -> sql.Composed:
         """Encoding and locale of ours, in the words of CREATE DATABASE."""
-        row = self.session.execute(
+        ((known, encoding),) = self.session.execute(
             "SELECT to_jsonb(d), pg_encoding_to_char(encoding) FROM pg_database d WHERE datname = %s",
             [self.place.name],
-        ).fetchone()
-        assert row is not None
-        known: dict[str, Any] = row[0]
-        words = {
-            "ENCODING": row[1],
+        ).fetchall()
+        words: dict[str, Any] = {
+            "ENCODING": encoding,
             "LC_COLLATE": known["datcollate"],
             "LC_CTYPE": known["datctype"],
         }
@@ -139,14 +137,12 @@ def _session(place: Place) -> Connection:
 
 def _check_rights(session: Connection, place: Place) -> None:
     """To make databases and to rename ours takes rights that its daily work does not."""
-    row = session.execute(
+    ((may_create, owns, user, name),) = session.execute(
         "SELECT r.rolsuper OR r.rolcreatedb, r.rolsuper OR pg_has_role(d.datdba, 'USAGE'), "
         "current_user, d.datname FROM pg_roles r LEFT JOIN pg_database d ON d.datname = %s "
         "WHERE r.rolname = current_user",
         [place.name],
-    ).fetchone()
-    assert row is not None
-    may_create, owns, user, name = row
+    ).fetchall()
     if name is None:
         raise RefusedError(f"There is no database {place.name}: create it first.")
     if not may_create:

@@ -51,7 +51,7 @@ def _undrilled(now: dt.datetime) -> str:
     """Whether there was something to drill for so long, and nobody did."""
     last = Backup.objects.drilled().first()
     first = Backup.objects.good().last()
-    since = last.drilled_at if last else first and first.taken_at
+    since = last.drilled_at if last else first.taken_at if first else None
     if since is None or now - since <= DRILL_LATE:
         return ""
     return f"No backup was tried out since {since:%d %B %Y}."
@@ -66,5 +66,6 @@ def _drill() -> str:
 
 def _begun() -> dt.datetime | None:
     """Since when there are backups: a new installation is given time for its first."""
-    first = MigrationRecorder.Migration.objects.filter(app="workers").order_by("applied").first()
-    return first and first.applied
+    applied = MigrationRecorder.Migration.objects.filter(app="workers").order_by("applied")
+    first: dt.datetime | None = applied.values_list("applied", flat=True).first()
+    return first

@@ -55,13 +55,11 @@ class Running:
 
     @property
     def output(self) -> IO[bytes]:
-        assert self.process.stdout is not None
-        return self.process.stdout
+        return _there(self.process.stdout)
 
     def finish(self) -> None:
         """Wait for its end. Raises ToolsError with its last words where that is a bad one."""
-        assert self.process.stderr is not None
-        words = self.process.stderr.read().decode(errors="replace").strip()
+        words = _there(self.process.stderr).read().decode(errors="replace").strip()
         if self.process.wait():
             raise ToolsError(f"{self.name} gave up: {words[-LAST_WORDS:] or 'it said nothing'}")
 
@@ -75,6 +73,12 @@ class Running:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+def _there(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise AssertionError("this pipe was not asked for")
+    return pipe
 
 
 def find_tools(major: int, *, distribution: Path = DISTRIBUTION) -> Tools:
