@@ -19,6 +19,7 @@ from scraping.models import Target
 from workers.leaving import apply_tombstones, remove_left
 
 AT_ONCE: Final = 100_000  # rows of those who left
+INSTANT: Final = dt.timedelta(microseconds=1)  # nothing is on its way to them: no grace
 # Whoever reads all news by a cursor has read on since: what is published next must lie beyond.
 CURSOR_LEAP: Final = 1_000_000
 # A visit that began before the swap has a number that no visit after it gets.
@@ -45,7 +46,7 @@ def settle(*, taken_at: dt.datetime, now: dt.datetime) -> Settled:
         revisions.note_all()
         end_all(now=now)
     left = apply_tombstones(now=now)
-    while remove_left(before=now, limit=AT_ONCE):
+    while remove_left(before=now + INSTANT, limit=AT_ONCE):
         pass
     return Settled(events, messages, left)
 
