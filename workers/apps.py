@@ -2,6 +2,7 @@ from django.apps import AppConfig
 from django.core.checks import Tags, register
 
 from stalkerr import checks
+from workers.backups.checks import check_keys
 
 
 class WorkersConfig(AppConfig):
@@ -14,3 +15,4 @@ class WorkersConfig(AppConfig):
         register(checks.check_vapid, Tags.security)
         register(checks.check_proxies, Tags.security)
         register(checks.check_origins, Tags.security)
+        register(check_keys, Tags.security)

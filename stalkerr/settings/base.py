@@ -88,11 +88,11 @@ if BACKUP_BUCKET:
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": BACKUP_BUCKET,
-            "endpoint_url": env.str("BACKUP_S3_ENDPOINT", default="") or None,
-            "region_name": env.str("BACKUP_S3_REGION", default="") or None,
-            "access_key": env.str("BACKUP_S3_KEY", default="") or None,
-            "secret_key": env.str("BACKUP_S3_SECRET", default="") or None,
-            "location": env.str("BACKUP_S3_FOLDER", default=""),
+            "endpoint_url": env.str("BACKUP_ENDPOINT", default="") or None,
+            "region_name": env.str("BACKUP_REGION", default="") or None,
+            "access_key": env.str("BACKUP_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("BACKUP_SECRET_KEY", default="") or None,
+            "location": env.str("BACKUP_FOLDER", default=""),
             "default_acl": None,
             "max_memory_size": 8 * 2**20,  # bytes; what is larger goes to the disk
         },

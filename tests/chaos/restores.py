@@ -16,7 +16,7 @@ from accounts.models import Notice
 from catalog.models import Audiobook, ReleaseEvent
 from stalkerr import clock
 from tests.backups import damaged, drop_others, flipped, manage, storages_at
-from tests.chaos.scene import SETTINGS, announce, follow
+from tests.chaos.scene import SETTINGS, announce, follow, wait_for_the_end
 from tests.e2e.crew import Crew, crew
 from tests.promises import fan_out
 from tests.shelves import library
@@ -54,15 +54,14 @@ def restore_backup(*, audiobooks: int = 100_000) -> dict[str, Any]:
         figures = {"drill": "restore_backup", "audiobooks": audiobooks, **_on_a_full_disk(folder)}
         with _workers(folder / "before"):
             announce()
-            sink.wait_for(PEOPLE, within=120)
+            wait_for_the_end(PEOPLE)  # sent and settled: what was not would rightly be sent again
         _leave_unsent()
         backup, backup_s = _back_up()
         figures |= {"megabytes": round((backup.bytes or 0) / 1e6, 1), "backup_s": backup_s}
         figures |= _damage(folder / "backups" / backup.name)
         with _workers(folder / "after"):
-            sink.wait_for(3 * PEOPLE, within=120)
             announce()  # of which the backup knows nothing
-            sink.wait_for(4 * PEOPLE, within=120)
+            wait_for_the_end(4 * PEOPLE)
             figures |= _restore(backup, sink)
         return figures | {"held": _is_held(figures)}
 

@@ -22,6 +22,16 @@ def check_recipients(recipients: Iterable[str]) -> list["x25519.Recipient"]:
         ) from error
 
 
+def check_identity(identity: str) -> "x25519.Identity | None":
+    """None where there is none. Raises RefusedError where it is no private key."""
+    try:
+        return x25519.Identity.from_str(identity.strip()) if identity.strip() else None
+    except pyrage.IdentityError as error:
+        raise RefusedError(
+            "BACKUP_IDENTITY is no private key: it begins with AGE-SECRET-KEY-1."
+        ) from error
+
+
 def encrypt(source: Path, target: Path, recipients: Iterable[str]) -> None:
     """A file for these recipients only, block by block."""
     keys = check_recipients(recipients)
@@ -32,16 +42,11 @@ def encrypt(source: Path, target: Path, recipients: Iterable[str]) -> None:
 
 def decrypt(source: Path, target: Path, identity: str) -> None:
     """Back again. Raises RefusedError where this is not the key, or the file was changed."""
-    try:
-        key = x25519.Identity.from_str(identity.strip())
-    except pyrage.IdentityError as error:
-        raise RefusedError(
-            "BACKUP_IDENTITY is no private key: it begins with AGE-SECRET-KEY-1."
-        ) from error
+    key = check_identity(identity)
     target.touch(mode=0o600)
     try:
         with source.open("rb") as sealed, target.open("wb") as plain:
-            pyrage.decrypt_io(sealed, plain, [key])
+            pyrage.decrypt_io(sealed, plain, [key] if key else [])
     except pyrage.DecryptError as error:
         raise RefusedError(
             f"{source.name} can't be decrypted: BACKUP_IDENTITY is not its key, or it is damaged."

@@ -1,6 +1,7 @@
 """Backups that are encrypted, on S3, on a disk that is full, or by tools that are not there."""
 
 import datetime as dt
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.backups import backups, damaged, flipped, manage
 from tests.factories import make_channel
 from tests.sinks import wait_until
 from workers.backups import drill, restore, services, state, storage, trial
+from workers.backups.checks import check_keys
 from workers.backups.database import RefusedError
 from workers.backups.tools import DISTRIBUTION, ToolsError, find_tools
 from workers.launch import free_port
@@ -63,7 +65,7 @@ def bucket(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
         command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent(15),
+        preexec_fn=die_with_parent(signal.SIGKILL),
     )
     keys = {"access_key": "us", "secret_key": "secret", "region_name": "us-east-1"}
     options = {"bucket_name": "backups", "endpoint_url": url, "location": "here", **keys}
@@ -188,6 +190,20 @@ def test_tools_are_the_wheels_or_the_distributions_or_named(tmp_path: Path) -> N
         (lies / name).symlink_to(find_tools(18).folder / name)
     with pytest.raises(ToolsError, match="install the package postgresql-client-16"):
         find_tools(16, distribution=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BACKUP_RECIPIENTS", ["age1nonsense"]), ("BACKUP_IDENTITY", "age1nonsense")],
+)
+def test_keys_that_are_none_are_found_before_anything_starts(
+    settings: Any, name: str, value: object
+) -> None:
+    """Proves the check E020: else the first night would find it."""
+    assert check_keys() == []
+    setattr(settings, name, value)
+    (error,) = check_keys()
+    assert (error.id, name in error.msg) == ("stalkerr.E020", True)
 
 
 def test_alarms_for_what_is_missing(backups: Path, now: dt.datetime) -> None:

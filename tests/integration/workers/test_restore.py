@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -166,7 +167,7 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     said.pop("seal")
     change(said)
     said["seal"] = manifest._seals(said)[0]
-    (folder / NAME).write_text(manifest.json.dumps(said))
+    (folder / NAME).write_text(json.dumps(said))
 
 
 @pytest.mark.parametrize(
