@@ -31,7 +31,7 @@ CANARY = "Canary-token"
 def everything(alice: User, now: dt.datetime) -> None:
     """Alice has set up all there is."""
     channel = make_channel(alice, name="hook", headline_template="{title}!")
-    channel.config = {"url": f"https://hooks.example.org/{CANARY}", "secret": CANARY}
+    channel.config = {"url": "https://hooks.example.org/hook", "secret": CANARY}
     channel.save()
     zone = alice.time_zone
     wish = Wish(zone, quiet_from=dt.time(22), quiet_until=dt.time(7), digest="daily", hour=8)
@@ -131,7 +131,7 @@ def test_what_can_not_be_meant_changes_nothing(
     said = exported(now)
     Watch.objects.all().delete()
     change(said["users"][0])
-    with pytest.raises(RefusedError, match="User 1 .* nothing was changed"):
+    with pytest.raises(RefusedError, match=r"User 1 .* nothing was changed"):
         set_up(said, now)
     assert not Watch.objects.exists()
 
