@@ -33,6 +33,16 @@ up: $(BASE) ## the product against the real stores, data under var/, until Ctrl-
 migrate: $(BASE) ## bring both schemas of the database up to date
 	@$(RUN) manage.py upgrade
 
+.PHONY: backup
+backup: $(BASE) ## a backup now, beside those of every night
+	@$(RUN) manage.py backup
+
+# What is given on make's command line is in the environment.
+.PHONY: restore
+restore: $(BASE) ## put a backup in the place of the database (FILE= its folder, its name, or latest)
+	@test -n "$${FILE}" || { echo "Say which: make restore FILE=latest, or its folder or name."; exit 1; }
+	@$(RUN) manage.py restore "$${FILE}" $${YES:+--yes}
+
 # -- for people who change it ------------------------------------------------------------------
 
 .PHONY: test

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils.crypto import constant_time_compare
 
@@ -70,6 +71,12 @@ def end_families(*, families: Iterable[uuid.UUID], now: dt.datetime) -> int:
     """End these sign-ins; returns how many there were that had not ended."""
     # In one order, or two who end the same would wait for each other in a ring.
     return sum(_end_locked(family, now) for family in sorted(set(families)))
+
+
+def end_all(*, now: dt.datetime) -> int:
+    """End every sign-in there is, of programs and of browsers; returns how many."""
+    ended = RefreshToken.objects.filter(revoked_at=None).update(revoked_at=now)
+    return ended + Session.objects.all().delete()[0]
 
 
 def _end_locked(family: uuid.UUID, now: dt.datetime) -> bool:

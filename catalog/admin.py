@@ -108,7 +108,7 @@ class SeriesAdmin(ReadOnlyAdmin):
 
 
 class HeldFilter(admin.SimpleListFilter):
-    """News that a visit brought too much of."""
+    """News that a visit brought too much of, or that a restore may have forgotten."""
 
     title = "held"
     parameter_name = "held"

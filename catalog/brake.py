@@ -2,7 +2,9 @@
 
 News is written with its audiobook, at once (`ReleaseEvent.held_by`: the target being visited), but
 nobody hears of it before the end of the visit. A visit that brings far more than its target ever
-does has met a changed store, or a page misread: a person says whether that is told.
+does has met a changed store, or a page misread: a person says whether that is told. So does what
+the database may have forgotten (`Gap`): a restore brings back what it knew at its backup, and whatever
+is found again may have been told since.
 """
 
 import datetime as dt
@@ -10,11 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalog import revisions
-from catalog.models import ReleaseEvent
+from catalog.models import Gap, ReleaseEvent
 from stalkerr import sql
 
 FLOOR = 50  # so many pieces of news are never too many for one visit
 FACTOR = 5  # times the 99th percentile of a target's visits
+NONE_OF_IT = -1  # news that a visit may bring: whatever it brings waits
+BY_RESTORE = 0  # ReleaseEvent.held_by: no target's visit
+# A target that is new after a gap finds what others are about to find again: they take a day.
+SEEN_AGAIN = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,30 @@ class LetGo:
 def most_news(usual: int) -> int:
     """How many pieces of news a visit may bring whose 99th percentile is `usual`."""
     return max(FLOOR, FACTOR * usual)
+
+
+def is_forgotten(*, completed_at: dt.datetime | None, now: dt.datetime) -> bool:
+    """Whether what a target's visit brings may have been told, and forgotten by a restore.
+
+    `completed_at`: the target's last complete pass before this visit.
+    """
+    gap = Gap.objects.order_by("-ended_at").first()
+    if gap is None:
+        return False
+    if completed_at is None:
+        return now < gap.ended_at + SEEN_AGAIN
+    return completed_at <= gap.ended_at
+
+
+def hold_all_unsaid(*, now: dt.datetime) -> int:
+    """After a restore: news that was not yet told to everybody waits for a person; returns how much."""
+    return sql.count(
+        """
+        UPDATE release_events SET held_by = coalesce(held_by, %(restore)s), braked_at = %(now)s
+        WHERE fanned_out_at IS NULL AND braked_at IS NULL
+        """,
+        {"restore": BY_RESTORE, "now": now},
+    )
 
 
 def let_go(*, held_by: int, most: int, is_first_pass: bool, now: dt.datetime) -> LetGo:

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db import transaction
 
+from catalog.brake import BY_RESTORE
 from catalog.marketplaces import MARKETPLACES, store_date
 from stalkerr import sql, tracing
 
@@ -18,7 +19,7 @@ LATE_MAX: Final = 3  # days; what nobody could write in time is made up for so l
 
 
 def remind(*, now: dt.datetime) -> list[int]:
-    """Write the reminders that are due in every marketplace; returns the events' ids.
+    """Write the reminders that are due in every marketplace; returns the ids of those to be told.
 
     The same day twice writes nothing twice. What nobody wrote in its time is made up for, if it
     was known then and nothing has happened to the title since.
@@ -42,6 +43,7 @@ def _remind(marketplace: str, days: list[int], now: dt.datetime) -> list[int]:
         "now": now,
         "hour": HOUR,
         "late": LATE_MAX,
+        "restore": BY_RESTORE,
         "zone": str(MARKETPLACES[marketplace].zone),
     }
     with transaction.atomic():
@@ -52,7 +54,7 @@ def _remind(marketplace: str, days: list[int], now: dt.datetime) -> list[int]:
         # or another of us, stored while we waited for it.
         sql.rows("SELECT FROM audiobooks WHERE id = ANY(%s) ORDER BY asin FOR NO KEY UPDATE", [ids])
         rows = sql.rows(_WRITE, parameters | {"ids": ids, "trace_id": tracing.current()})
-    return [event_id for (event_id,) in rows]
+    return [event_id for event_id, is_told in rows if is_told]
 
 
 # Titles that wait for a person (catalog/brake.py) are not spoken of.
@@ -77,17 +79,25 @@ WITH due AS (
 )"""
 _DUE_IDS = f"{_DUE} SELECT DISTINCT id FROM due"  # noqa: S608 (no value comes from outside)
 _WRITE = f"""
-{_DUE}, numbered AS (
+{_DUE}, due_or_forgotten AS (  -- its moment lies where a restore has forgotten what was told
+    SELECT due.*, EXISTS (
+        SELECT FROM gaps g
+        WHERE (release_date - days + make_interval(hours => %(hour)s)) AT TIME ZONE %(zone)s
+              BETWEEN g.began_at AND g.ended_at) AS forgotten
+    FROM due
+), numbered AS (
     UPDATE audiobooks a SET revision = a.revision + n.reminders
     FROM (SELECT id, count(*) AS reminders FROM due WHERE id = ANY(%(ids)s) GROUP BY id) n
     WHERE a.id = n.id
     RETURNING a.id, a.revision - n.reminders AS revision
 )
 INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, days_before,
-                            found_late, unconfirmed, fanned_through, trace_id)
+                            found_late, unconfirmed, fanned_through, held_by, braked_at, trace_id)
 SELECT d.id, 'reminder', n.revision + row_number() OVER (PARTITION BY d.id ORDER BY d.days DESC),
-       %(now)s, d.release_date, d.days, false, false, 0, %(trace_id)s::uuid
-FROM due d JOIN numbered n ON n.id = d.id
+       %(now)s, d.release_date, d.days, false, false, 0,
+       CASE WHEN d.forgotten THEN %(restore)s END,
+       CASE WHEN d.forgotten THEN %(now)s::timestamptz END, %(trace_id)s::uuid
+FROM due_or_forgotten d JOIN numbered n ON n.id = d.id
 ORDER BY d.id
-RETURNING id
+RETURNING id, held_by IS NULL
 """  # noqa: S608 (no value comes from outside)

@@ -67,6 +67,16 @@ def publish() -> None:
         _log.warning("revisions_not_said", error=type(error).__name__)
 
 
+def note_all() -> None:
+    """All that is read of every store may be another: what caches hold was of another database."""
+    sql.rows(
+        "INSERT INTO store_changes (marketplace, transaction) "
+        "SELECT code, pg_current_xact_id()::text::bigint FROM unnest(%s::text[]) AS code "
+        "ON CONFLICT DO NOTHING",
+        [list(MARKETPLACES)],
+    )
+
+
 def number() -> list[tuple[str, int]]:
     """The revision of each store, risen where something has changed."""
     with transaction.atomic():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from catalog import births, links, records, revisions
+from catalog.brake import BY_RESTORE
 from catalog.changes import Change, Known, compare
 from catalog.classify import classify
 from catalog.listing import Listing
@@ -196,7 +197,7 @@ def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
             ), out_now AS (
                 UPDATE audiobooks a SET out_at = %(now)s, revision = a.revision + 1
                 FROM due WHERE a.id = due.id
-                RETURNING a.id, a.revision, a.release_date
+                RETURNING a.id, a.revision, a.release_date, a.first_seen_at
             )
             INSERT INTO release_events (audiobook_id, kind, revision, seen_at, new_date, found_late,
                                         unconfirmed, fanned_through, held_by, braked_at,
@@ -207,10 +208,22 @@ def _mark_out(marketplace: str, day: dt.date, now: dt.datetime) -> list[int]:
             FROM out_now o
             -- of a title that waits for a person, this waits as well (catalog/brake.py)
             LEFT JOIN LATERAL (SELECT held_by FROM release_events e
-                               WHERE e.audiobook_id = o.id AND e.braked_at IS NOT NULL LIMIT 1) b ON true
+                               WHERE e.audiobook_id = o.id AND e.braked_at IS NOT NULL
+                               UNION ALL  -- it was out before the restore, which has forgotten it
+                               SELECT %(restore)s FROM gaps g
+                               WHERE o.release_date <= (g.ended_at AT TIME ZONE %(zone)s)::date
+                                 AND o.first_seen_at < g.ended_at
+                               LIMIT 1) b ON true
             RETURNING id, held_by IS NULL
             """,
-            {"marketplace": marketplace, "day": day, "now": now, "trace_id": tracing.current()},
+            {
+                "marketplace": marketplace,
+                "day": day,
+                "now": now,
+                "restore": BY_RESTORE,
+                "zone": str(MARKETPLACES[marketplace].zone),
+                "trace_id": tracing.current(),
+            },
         )
         if found:
             revisions.announce()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from catalog.brake import BY_RESTORE
 from catalog.marketplaces import MARKETPLACES
 from catalog.models import Audiobook, Mark, ReleaseEvent, Watch, WatchKey
 from catalog.steps import Step, joined, moment
@@ -104,9 +105,7 @@ def _wanted(
         return progress(other, now)
     channel = Channel.objects.get(id=channel_id)
     if event.braked_at:
-        return Step(
-            "told", "stopped", "held for a person: its visit brought too much news"
-        ), "stopped"
+        return Step("told", "stopped", _why_braked(event)), "stopped"
     if event.held_by is not None:
         return Step("told", "passed", "waits for the end of the visit that brought it"), "waiting"
     if told := _told(event, watch, channel):
@@ -182,6 +181,12 @@ def _about_routes(watch: Watch, kind: str) -> list[Step]:
         return []
     deaf = joined(str(route.channel) for route in routes)
     return [Step("route", "stopped", f"{deaf}: does not hear {kind}")]
+
+
+def _why_braked(event: ReleaseEvent) -> str:
+    if event.held_by == BY_RESTORE:
+        return "held for a person: a restore has forgotten whether it was told"
+    return "held for a person: its visit brought too much news, or was the first after a restore"
 
 
 def reasons(*, watch: Watch, audiobook: Audiobook, held: Mapping[str, bool]) -> list[str]:

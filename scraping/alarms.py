@@ -6,6 +6,7 @@ import structlog
 from django.conf import settings
 
 from accounts.services import notify
+from catalog.brake import is_forgotten
 from catalog.questions import newest_first_seen
 from scraping.models import Target, Visit
 
@@ -19,7 +20,9 @@ def sound(*, target: Target, visit: Visit, now: dt.datetime) -> None:
 
     `target` is as it was before the visit.
     """
-    if visit.braked:
+    if visit.braked and is_forgotten(completed_at=target.completed_at, now=now):
+        _say_forgotten(now)
+    elif visit.braked:
         say_braked(str(target), f"{target.id}:{visit.id}", visit.events, now)
     if visit.outcome == Visit.Outcome.FAILED and _is_blind(target, visit):
         _say(
@@ -39,6 +42,18 @@ def say_braked(target: str, visit: str, events: int, now: dt.datetime) -> None:
         f"A visit to {target} brought {events} pieces of news, far more than ever. Nobody"
         " is told of them before somebody says so: look at them in the admin (release events,"
         ' filter "held") and tell them, or let them count as told.',
+        now,
+    )
+
+
+def _say_forgotten(now: dt.datetime) -> None:
+    """Say once a day, for all targets, that news waits because of a restore."""
+    _say(
+        f"forgotten:{now.date()}",
+        "News waits since the database was restored",
+        "What was found or changed between the backup and its restore is found again, and may have"
+        " been told before. Nobody is told of it before somebody says so: look at it in the admin"
+        ' (release events, filter "held") and tell it, or let it count as told.',
         now,
     )
 

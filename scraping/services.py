@@ -184,8 +184,8 @@ def let_strays_go(*, now: dt.datetime) -> tuple[int, ...]:
             target = Target.objects.select_for_update().filter(id=target_id).first()
             if target and target.lease_expires_at and target.lease_expires_at >= now:
                 continue
-            is_first_pass = target is not None and target.completed_at is None
-            let_go = _let_go(target_id, is_first_pass, now)
+            passed_at = target.completed_at if target else now
+            let_go = _let_go(target_id, passed_at, now)
             if let_go.braked:
                 visit = f"{target_id}:died:{now:%Y-%m-%dT%H:%M:%S}"
                 alarms.say_braked(str(target or target_id), visit, let_go.braked, now)
@@ -219,7 +219,7 @@ def _settle(target: Target, trip: Trip, now: dt.datetime) -> tuple[int, ...]:
             activate(marketplace=target.marketplace, kind=target.kind, query=target.query, now=now)
         if not trip.pages and trip.outcome != Visit.Outcome.FAILED:
             return ()  # nothing was asked: no title was due, or it was nobody's turn
-        let_go = _let_go(target.id, target.completed_at is None, now)
+        let_go = _let_go(target.id, target.completed_at, now)
         visit = _write_down(target, trip, let_go, now)
         transaction.on_commit(partial(_count, target.marketplace, trip.outcome))
         alarms.sound(target=target, visit=visit, now=now)
@@ -230,9 +230,14 @@ def _count(marketplace: str, outcome: str) -> None:
     figures.VISITS.labels(marketplace, outcome).inc()
 
 
-def _let_go(target_id: int, is_first_pass: bool, now: dt.datetime) -> brake.LetGo:  # noqa: FBT001
-    usual, lately = _usual_news(target_id, now)
-    most = brake.most_news(usual) - (0 if is_first_pass else lately)
+def _let_go(target_id: int, passed_at: dt.datetime | None, now: dt.datetime) -> brake.LetGo:
+    """`passed_at`: the target's last complete pass before the visit."""
+    is_first_pass = passed_at is None
+    if brake.is_forgotten(completed_at=passed_at, now=now):
+        most = brake.NONE_OF_IT
+    else:
+        usual, lately = _usual_news(target_id, now)
+        most = brake.most_news(usual) - (0 if is_first_pass else lately)
     return brake.let_go(held_by=target_id, most=most, is_first_pass=is_first_pass, now=now)
 
 

@@ -39,6 +39,9 @@ enable_utc, timezone = True, "UTC"
 # What no task may last, whatever its lease: RabbitMQ takes a message back after 30 minutes, and
 # shuts the channel on who holds it.
 LONGEST_TASK = 25 * 60  # seconds
+LONGEST_JOB = (
+    2 * 3600
+)  # of one that gives its message back first: its slot in the ledger is kept for it
 worker_consumer = "stalkerr.broker:Reader"
 
 # Queues by how long their work takes, so that a slow kind never stands before a quick one.

@@ -70,9 +70,9 @@ _STATEMENTS: Final = (
 
 
 @contextmanager
-def library(now: dt.datetime) -> Iterator[None]:
+def library(now: dt.datetime, titles: int = TITLES) -> Iterator[None]:
     """The tables so filled, for all connections, and empty again afterwards."""
-    numbers = {"titles": TITLES, "authors": AUTHORS, "series": SERIES, "now": now}
+    numbers = {"titles": titles, "authors": AUTHORS, "series": SERIES, "now": now}
     try:
         with transaction.atomic():
             for statement in _STATEMENTS:

@@ -14,10 +14,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.admin import ReadOnlyAdmin
 from stalkerr import clock
 from workers import operating, schedule, timetable
+from workers.backups.admin import BackupAdmin
 from workers.ledger.overview import JobState, overview
 from workers.models import JobRun, JobSetting, JobSlot
 from workers.timetable import VitalError
 from workers.timing import TimingError
+
+__all__ = ["BackupAdmin", "JobAdmin"]
 
 
 class TimingForm(forms.ModelForm):  # type: ignore[type-arg]

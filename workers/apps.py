@@ -3,6 +3,7 @@ from django.core.checks import Tags, register
 
 from stalkerr import checks, server_checks, telemetry
 from workers import starting
+from workers.backups.checks import check_keys
 from workers.checks import check_limits, check_migrations, check_schedule
 
 
@@ -19,6 +20,7 @@ class WorkersConfig(AppConfig):
             checks.check_vapid,
             checks.check_proxies,
             checks.check_origins,
+            check_keys,
         ):
             register(check, Tags.security)
         for check in (checks.check_public_url, checks.check_hosts):

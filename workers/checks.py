@@ -10,12 +10,15 @@ from django.db import connection
 
 from stalkerr.celery import app
 from workers import starting
-from workers.schedule import entries, jobs
+from workers.schedule import jobs
 from workers.timing import TimingError
 
 
 def check_limits(**_: Any) -> list[CheckMessage]:
-    """A task must be over before what it holds is another's: its hard limit is below the lease."""
+    """A task must be over before what it holds is another's: its hard limit is below the lease.
+
+    A job renews its lease while it runs (workers/jobs.py), whatever its limit.
+    """
     return [
         Error(
             f"{task} may last {limit:.0f} s, and its lease {lease:.0f} s.",
@@ -28,9 +31,6 @@ def check_limits(**_: Any) -> list[CheckMessage]:
 
 
 def _leases() -> Iterator[tuple[str, float, float, str]]:
-    for job in entries():
-        hint = "Raise its lease in workers/schedule.py, or lower the task's time_limit."
-        yield job.task, hard_limit(job.task), job.lease.total_seconds(), hint
     tell = hard_limit("notifications.tell")
     yield "notifications.tell", tell, settings.TELL_LEASE.total_seconds(), "Raise TELL_LEASE."
     # A visit renews its lease with every request: one turn and one answer fit into it.

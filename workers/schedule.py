@@ -66,6 +66,9 @@ def entries() -> tuple[Job, ...]:
         Job("accounts.remove_left", dt.timedelta(minutes=5), "scrape", _LEASE),
         Job("catalog.remind", dt.timedelta(minutes=15), "tick", _LEASE),
         Job("workers.prune", dt.timedelta(hours=1), "tick", _LEASE),
+        Job("backups.back_up", dt.timedelta(days=1), "backup", _LEASE),
+        Job("backups.drill", dt.timedelta(days=7), "backup", _LEASE),
+        Job("backups.look", dt.timedelta(hours=1), "tick", _LEASE),
         *(Job(name, CANARY_EVERY, queue, _LEASE, vital=True) for queue, name in CANARIES.items()),
     )
 

@@ -1,5 +1,6 @@
 from catalog.models.audiobook import Audiobook, AudiobookCheck, Work
 from catalog.models.event import ReleaseEvent
+from catalog.models.gap import Gap
 from catalog.models.imported import Import, ImportItem
 from catalog.models.people import Contributor, Credit
 from catalog.models.revision import StoreChange, StoreRevision
@@ -12,6 +13,7 @@ __all__ = [
     "AudiobookCheck",
     "Contributor",
     "Credit",
+    "Gap",
     "Import",
     "ImportItem",
     "Mark",

@@ -54,10 +54,12 @@ class ReleaseEvent(models.Model):
         default=False, help_text="Out by its date; the store could not be asked."
     )
     held_by = models.BigIntegerField(
-        null=True, blank=True, help_text="Not told yet: of a target's visit that is not over."
+        null=True,
+        blank=True,
+        help_text="Not told yet: of a target's visit that is not over. 0: of a restore.",
     )
     braked_at = models.DateTimeField(
-        null=True, blank=True, help_text="Held for a person: its visit brought too much news."
+        null=True, blank=True, help_text="Held for a person (catalog/brake.py)."
     )
     published_seq = models.BigIntegerField(
         null=True, blank=True, unique=True, help_text="Place in the public order; the cursor."

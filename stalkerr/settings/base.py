@@ -2,6 +2,7 @@
 
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Any
 
 from stalkerr.env import env, seconds
 
@@ -74,10 +75,39 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "stalkerr.static.StaticFiles"},
 }
+# -- backups ---------------------------------------------------------------------------------
+BACKUPS = env.bool("BACKUPS", default=True)  # every night, and a drill every week
+BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups")))
+BACKUP_BUCKET: str = env.str("BACKUP_BUCKET", default="")  # S3, or what speaks like it
+if BACKUP_BUCKET:
+    STORAGES["backups"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": BACKUP_BUCKET,
+            "endpoint_url": env.str("BACKUP_ENDPOINT", default="") or None,
+            "region_name": env.str("BACKUP_REGION", default="") or None,
+            "access_key": env.str("BACKUP_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("BACKUP_SECRET_KEY", default="") or None,
+            "location": env.str("BACKUP_FOLDER", default=""),
+            "default_acl": None,
+            "max_memory_size": 8 * 2**20,  # bytes; what is larger goes to the disk
+        },
+    }
+else:
+    STORAGES["backups"] = {
+        "BACKEND": "workers.backups.storage.PrivateFolder",
+        "OPTIONS": {"location": BACKUP_DIR},
+    }
+BACKUP_RECIPIENTS: list[str] = env.list("BACKUP_RECIPIENTS", default=[])  # public keys (age)
+BACKUP_IDENTITY: str = env.str("BACKUP_IDENTITY", default="")  # the private key of one of them
+BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
+BACKUP_KEEP_WEEKS = env.int("BACKUP_KEEP_WEEKS", default=8)
+BACKUP_KEEP_MONTHS = env.int("BACKUP_KEEP_MONTHS", default=12)
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, and unpacked
 

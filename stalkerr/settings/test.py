@@ -18,7 +18,7 @@ APPRISE_DETOUR = ("127.0.0.1", 9, "")  # instead of any service: nobody listens 
 CLOCK_OFFSET_TABLE = "clock_offset"
 DEBUG = False
 # Static files from where they are: nothing is collected before a test run.
-STORAGES = {
+STORAGES = STORAGES | {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

@@ -19,8 +19,9 @@ DRILLS = {
     "three_beats": "tests.chaos.beats",
     "dead_beats": "tests.chaos.beats",
     "fuzz_api": "tests.chaos.fuzz",
+    "restore_backup": "tests.chaos.restores",
 }
-SIZES = ("messages", "kills", "seconds", "cases")
+SIZES = ("messages", "kills", "seconds", "cases", "audiobooks")
 
 
 def main() -> int:
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, help="of the drills that kill")
     parser.add_argument("--seconds", type=float, help="of the drill on politeness")
     parser.add_argument("--cases", type=int, help="of the drill on the API's description")
+    parser.add_argument("--audiobooks", type=int, help="of the drill on backups")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     held = True

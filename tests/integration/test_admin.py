@@ -33,6 +33,7 @@ from tests.factories import (
 )
 from tests.people import PASSWORD
 from tests.sinks import HttpSink, Reply
+from workers.models import Backup
 
 CANARY = "Canary-token"
 HOSTILE = "<script>alert('A title')</script>"
@@ -103,6 +104,7 @@ def make_rows(user: User, now: dt.datetime, number: int) -> None:
         action_flag=CHANGE,
         change_message=HOSTILE,
     )
+    Backup.objects.create(name=str(number), taken_at=now, detail=HOSTILE)
     Visit.objects.create(
         target=make_target(f"author {number}", now=now),
         started_at=now,

@@ -54,6 +54,7 @@ def build(folder: Path, stack: ExitStack, report: Report) -> Stage:
         FLOWER_ADDRESS=flower,
         STORE_URL=store.base_url,
         SMTP_URL=receivers.smtp_url,
+        BACKUPS="0",  # of what the next demo empties
     )
     stack.enter_context(processes)
     names = ", ".join(f"{name} ({pid})" for name, pid in processes.pids().items())

@@ -1,3 +1,4 @@
+from workers.models.backup import Backup
 from workers.models.ledger import JobRun, JobSetting, JobSlot
 
-__all__ = ["JobRun", "JobSetting", "JobSlot"]
+__all__ = ["Backup", "JobRun", "JobSetting", "JobSlot"]

@@ -1,6 +1,15 @@
 """All tasks; Celery finds them here."""
 
 from workers import witness
-from workers.tasks import canaries, imports, leaving, notifications, scraping, upkeep
+from workers.tasks import backups, canaries, imports, leaving, notifications, scraping, upkeep
 
-__all__ = ["canaries", "imports", "leaving", "notifications", "scraping", "upkeep", "witness"]
+__all__ = [
+    "backups",
+    "canaries",
+    "imports",
+    "leaving",
+    "notifications",
+    "scraping",
+    "upkeep",
+    "witness",
+]
