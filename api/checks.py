@@ -21,6 +21,7 @@ from scraping.models import Target, Visit
 from stalkerr import clock, sql
 from stalkerr.redaction import redacted
 from workers import schedule, starting
+from workers.backups import state
 from workers.ledger import signs
 from workers.ledger.slots import last_signs
 
@@ -167,6 +168,11 @@ def check_backlog() -> None:
         raise UnhealthyError(f"something waits since {oldest_at}")
 
 
+def check_backups() -> None:
+    if problems := state.problems(clock.now()):
+        raise UnhealthyError(" ".join(problems.values()))
+
+
 def check_migrations() -> None:
     if trouble := starting.trouble(connection):
         raise UnhealthyError(trouble)
@@ -181,6 +187,7 @@ CHECKS: Final[dict[str, Callable[[], None]]] = {
     "workers": check_workers,
     "beat": check_beat,
     "oldest_due_message": check_backlog,
+    "backups": check_backups,
     "migrations": check_migrations,
 }
 NEEDED: Final = frozenset({"database", "migrations"})  # to answer requests at all

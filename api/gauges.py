@@ -17,6 +17,7 @@ from notifications.backlog import backlog
 from scraping import politeness
 from stalkerr import clock, figures, sql
 from workers import queues, schedule
+from workers.backups import state
 from workers.ledger import signs
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -137,6 +138,13 @@ def caches() -> Iterator[Metric]:
     yield counter("stalkerr_redis_lookups", "Keys looked up.", ("server", "outcome"), lookups)
 
 
+def backed_up() -> Iterator[Metric]:
+    """Nothing of a backup that is not there: an alert asks for that, too."""
+    age = state.age_of_newest(clock.now())
+    samples = [] if age is None else [((), age.total_seconds())]
+    yield gauge("backup_age_seconds", "How old the newest good backup is.", (), samples)
+
+
 def judged() -> Iterator[Metric]:
     found = health.ALL.verdict().found
     words = "What /health says of a part: 1 is healthy."
@@ -153,6 +161,7 @@ PARTS: Final[dict[str, Callable[[], Iterable[Metric]]]] = {
     "queues": waiting,
     "stores": stores,
     "caches": caches,
+    "backups": backed_up,
     "health": judged,
 }
 

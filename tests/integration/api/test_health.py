@@ -52,6 +52,7 @@ def test_all_is_well_where_everything_runs(client: Client, alive: None) -> None:
             "workers": "healthy",
             "beat": "healthy",
             "oldest_due_message": "healthy",
+            "backups": "healthy",
             "migrations": "healthy",
         },
     )
