@@ -118,8 +118,8 @@ def test_it_swaps_under_those_who_come_back_at_once(backup: Backup, now: dt.date
     def come_back() -> None:
         while not stop.is_set():
             with contextlib.suppress(psycopg.Error), place.connect() as session:
-                stop.wait(0.01)
-                session.execute("SELECT 1")
+                while not stop.wait(0.01):
+                    session.execute("SELECT 1")
 
     guests = [threading.Thread(target=come_back) for _ in range(3)]
     for guest in guests:
