@@ -12,6 +12,8 @@ from tests.database import scratch_database
 DRILLS = {
     "kill_senders": "tests.chaos.senders",
     "wipe_broker": "tests.chaos.senders",
+    "broker_outage": "tests.chaos.brokers",
+    "rabbitmq_outage": "tests.chaos.brokers",
     "drop_replies": "tests.chaos.receivers",
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",

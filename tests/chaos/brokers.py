@@ -1,0 +1,211 @@
+"""A broker that is stopped, silent, reset, restarted or gone, while people write and news goes out."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from notifications.models import Message
+from stalkerr.embedded.valkey import Valkey
+from tests.chaos.own_servers import begin, kill, own_broker
+from tests.chaos.proxy import FaultProxy
+from tests.chaos.scene import SETTINGS, announce, follow
+from tests.chaos.writers import Writers, lost, outcomes
+from tests.e2e.crew import crew
+from tests.sinks import HttpSink, wait_until
+from tests.web import web
+
+HEALED = 90.0  # seconds after the broker's return, by which everything is told
+ANSWERED = 2.0  # seconds, 99 of 100 answers of the API
+LONGEST = 120.0  # seconds of a fault that is not the whole outage
+RESETS, RESTARTS = 20, 10
+RABBIT_PORT = 5672
+
+Fault = Callable[[float], None]  # does its worst for so many seconds, and undoes it
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where our processes find it, and what can happen to it."""
+
+    url: str
+    faults: Mapping[str, Fault]
+
+
+def broker_outage(
+    *, messages: int = 50, seconds: float = 300, faults: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Rows 2 and 6, Redis: it is gone for so many seconds, and whatever else may happen to it.
+
+    Proves the guards: the sweep (`sending.due_shards`, without which what was hinted at in vain is
+    never told) and `hints.PAUSE` with the web's half second (without which writers wait).
+    """
+    return _outage("broker_outage", _valkey(), messages, seconds, faults)
+
+
+def rabbitmq_outage(
+    *, messages: int = 50, seconds: float = 300, faults: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The same with RabbitMQ, where there is one on this machine whose virtual hosts are ours to make."""
+    if not shutil.which("rabbitmqctl"):
+        return {"drill": "rabbitmq_outage", "skipped": "no rabbitmqctl", "held": True}
+    return _outage("rabbitmq_outage", _rabbitmq(), messages, seconds, faults)
+
+
+def _outage(
+    drill: str,
+    making: AbstractContextManager[Broker],
+    messages: int,
+    seconds: float,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    with ExitStack() as stack:
+        sink = stack.enter_context(HttpSink())
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker = stack.enter_context(making)
+        follow(sink, messages)
+        settings = SETTINGS | {"BROKER_URL": broker.url}
+        workers = stack.enter_context(crew(logs, workers=1, children=2, **settings))
+        settings |= {"LIMITS_FACTOR": "1000", "BROKER_TIMEOUT": "0.5"}
+        url = stack.enter_context(web(logs / "web.log", **settings))
+        announce()
+        _wait_for_told(messages)
+        before, healed = workers.pids(), dict[str, float]()
+        with Writers(url, writers=2) as writers:
+            for name in names or broker.faults:
+                told = messages * (3 + 2 * len(healed))
+                healed[name] = _suffer(broker.faults[name], seconds, told)
+        missed = lost(writers.written)
+        answers = outcomes(writers.written)
+        is_same = workers.pids() == before
+        promised = messages * (1 + 2 * len(healed))
+        told = len({(each.path, each.headers["webhook-id"]) for each in sink.requests})
+    return {
+        "drill": drill,
+        "away_s": seconds,
+        **answers,
+        "writes_lost": missed,
+        "deliveries": promised,
+        "lost": promised - told,
+        "heal_s": healed,
+        "restarts": 0 if is_same else 1,
+        "held": not (missed or answers["broken"] or answers["refused"] or promised - told)
+        and is_same
+        and answers["accepted"] > 0
+        and answers["p99_s"] <= ANSWERED
+        and max(healed.values()) <= HEALED,
+    }
+
+
+def _suffer(fault: Fault, seconds: float, told: int) -> float:
+    """News amid a fault and after it; how many seconds after its end all of it was told."""
+    announce()
+    fault(seconds)
+    begun = time.monotonic()
+    announce()
+    _wait_for_told(told)
+    return round(time.monotonic() - begun, 1)
+
+
+def _wait_for_told(messages: int) -> None:
+    sent = Message.objects.filter(state="sent")
+    wait_until(lambda: sent.count() >= messages, within=2 * HEALED, every=0.2)
+
+
+# -- Redis -------------------------------------------------------------------------------------
+@contextmanager
+def _valkey() -> Iterator[Broker]:
+    with own_broker() as server, FaultProxy(server.port or 0) as proxy:
+
+        def stopped(seconds: float) -> None:
+            os.kill(server.pid or 0, signal.SIGSTOP)
+            time.sleep(min(seconds, LONGEST))
+            os.kill(server.pid or 0, signal.SIGCONT)
+
+        def reset(_seconds: float) -> None:
+            for _ in range(RESETS):
+                redis.Redis.from_url(server.url()).client_kill_filter(_type="normal")
+                time.sleep(0.2)
+
+        def restarted(seconds: float) -> None:
+            for _ in range(RESTARTS):
+                _return(server, proxy)
+                time.sleep(min(seconds / RESTARTS, 3))
+
+        def gone(seconds: float) -> None:
+            kill(server)
+            shutil.rmtree(server.data)
+            time.sleep(seconds)
+            _return(server, proxy)
+
+        faults = _ways(proxy) | {
+            "stopped": stopped,
+            "reset": reset,
+            "restarted": restarted,
+            "gone": gone,
+        }
+        yield Broker(server.url().replace(f":{server.port}/", f":{proxy.port}/"), faults)
+
+
+def _return(server: Valkey, proxy: FaultProxy) -> None:
+    """Killed where it lives, and back, wherever that is now."""
+    if server.is_running():
+        kill(server)
+    begin(server)
+    proxy.target = server.port or 0
+
+
+# -- RabbitMQ ----------------------------------------------------------------------------------
+@contextmanager
+def _rabbitmq() -> Iterator[Broker]:
+    """A virtual host of the drill's own behind a proxy; the server itself is other people's, too."""
+    host = f"drill-{uuid.uuid4().hex[:8]}"
+    _rabbitmqctl("add_vhost", host)
+    try:
+        _rabbitmqctl("set_permissions", "-p", host, "guest", ".*", ".*", ".*")
+        with FaultProxy(RABBIT_PORT) as proxy:
+
+            def reset(_seconds: float) -> None:
+                for _ in range(RESETS):
+                    proxy.cut()
+                    time.sleep(0.2)
+
+            def gone(seconds: float) -> None:
+                proxy.shut()
+                time.sleep(seconds)
+                proxy.heal()
+
+            faults = {"silent": _ways(proxy)["silent"], "reset": reset, "gone": gone}
+            yield Broker(f"amqp://guest:guest@127.0.0.1:{proxy.port}/{host}", faults)
+    finally:
+        _rabbitmqctl("delete_vhost", host)
+
+
+def _rabbitmqctl(*words: str) -> None:
+    subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, capture_output=True)  # noqa: S607
+
+
+# -- both --------------------------------------------------------------------------------------
+def _ways(proxy: FaultProxy) -> dict[str, Fault]:
+    """What can happen to the way to any server."""
+
+    def silent(seconds: float) -> None:
+        proxy.swallow()
+        time.sleep(min(seconds, LONGEST))
+        proxy.heal()
+
+    def half_open(seconds: float) -> None:
+        proxy.forget()
+        time.sleep(min(seconds, LONGEST) / 4)
+
+    return {"silent": silent, "half_open": half_open}
