@@ -7,11 +7,13 @@ from inspect import iscoroutinefunction
 from typing import cast
 from urllib.parse import SplitResult
 
+from asgiref.sync import markcoroutinefunction
 from corsheaders.middleware import CorsMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from api.away import unavailable
 from api.forwarded import settle_peer
 from api.headers import headers_of, may_ask
 from api.throttling import tell_count
@@ -76,3 +78,20 @@ class ExactOrigins(CorsMiddleware):
 
     def origin_found_in_white_lists(self, origin: str, _url: SplitResult) -> bool:
         return may_ask(origin)
+
+
+class DatabaseAway:
+    """Feeds and pages that could not be made for want of a database: 503 (REST views say it themselves)."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Answer | LaterAnswer) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        return unavailable(request, error)

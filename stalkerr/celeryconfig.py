@@ -41,6 +41,9 @@ QUEUES = ("tick", "scrape", "tell", "backup", "insights")
 task_default_queue = "tick"
 _arguments: dict[str, Any] = {} if _is_redis else {"x-queue-type": "quorum"}
 task_queues = [Queue(name, queue_arguments=_arguments) for name in QUEUES]
+# Who hints makes one attempt to connect (workers and beat have loops of their own, without end):
+# by default kombu goes on for seconds, and a web request with it.
+_at_once: dict[str, Any] = {"max_retries": 0, "interval_start": 0}
 broker_transport_options: dict[str, Any] = (
     {
         # A worker that vanished gives its hints back after this; longer than any task.
@@ -50,11 +53,13 @@ broker_transport_options: dict[str, Any] = (
         "socket_timeout": settings.BROKER_TIMEOUT,
         "socket_connect_timeout": min(3.0, settings.BROKER_TIMEOUT),
         "socket_keepalive": True,
-        "health_check_interval": 25,
+        # A connection that is dead and does not say so is found within two of these.
+        "health_check_interval": 10,
         "global_keyprefix": "stalkerr:",
+        **_at_once,
     }
     if _is_redis
-    else {"confirm_publish": False, "connect_timeout": settings.BROKER_TIMEOUT}
+    else {"confirm_publish": False, "connect_timeout": settings.BROKER_TIMEOUT, **_at_once}
 )
 
 # Beat only ticks; what is due is decided in PostgreSQL, so any number of beats may run.
@@ -62,6 +67,12 @@ beat_schedule = {
     "tick": {
         "task": "workers.tick",
         "schedule": settings.TICK_INTERVAL.total_seconds(),
-        "options": {"queue": "tick", "expires": 3 * settings.TICK_INTERVAL.total_seconds()},
+        "options": {
+            "queue": "tick",
+            "expires": 3 * settings.TICK_INTERVAL.total_seconds(),
+            # Beat has one connection for life, and only who tries again opens it anew.
+            "retry": True,
+            "retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.5},
+        },
     }
 }

@@ -3,6 +3,7 @@
 from email.utils import parseaddr
 from pathlib import Path
 
+from stalkerr import patience
 from stalkerr.env import env, seconds
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "api.middleware.DatabaseAway",
 ]
 ROOT_URLCONF = "stalkerr.urls"
 ASGI_APPLICATION = "stalkerr.asgi.application"
@@ -85,6 +87,9 @@ IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, an
 # CONN_MAX_AGE leaks connections under ASGI: pools instead, made after fork. The web raises its
 # pool by DATABASE_POOL_MAX; a check sums processes x pools against max_connections.
 _database = env.db("DATABASE_URL")
+# The web says how long it waits, and answers 503 then; nobody waits for a worker.
+_patience = env.float("DATABASE_PATIENCE", default=0.0)
+_statement = env.float("DATABASE_STATEMENT_TIMEOUT", default=0.0)
 DATABASES = {
     "default": {
         **_database,
@@ -93,10 +98,16 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
+            **patience.options(
+                given=_database.get("OPTIONS", {}).get("options", ""),
+                patience=_patience,
+                statement=_statement,
+            ),
             "pool": {
                 "min_size": 1,
                 "max_size": env.int("DATABASE_POOL_MAX", default=2),
-                "timeout": 10,
+                "timeout": _patience or 10,
+                "connection_class": patience.Patient.for_at_most(_statement),
             },
             # Nothing is prepared by itself, however often it is asked (a generic plan for the fan-out
             # is ten times slower than a planned one), only what stalkerr.sql.prepared asks for.

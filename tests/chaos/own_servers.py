@@ -1,6 +1,5 @@
 """Servers of a drill's own, which it may stop, kill and fill."""
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -98,15 +97,16 @@ def own_postgres(folder: Path | None = None, **settings: str) -> Iterator[OwnPos
 
 def _copy(server: OwnPostgres) -> None:
     """The test database's schema and rows, as they are now."""
-    pg_dump, psql = (shutil.which(name, path=server.binaries) for name in ("pg_dump", "psql"))
-    assert pg_dump and psql
     dumped = subprocess.run(  # noqa: S603 (the words are ours)
-        [pg_dump, "--no-owner", database_url()], check=True, stdout=subprocess.PIPE
+        [server.binaries / "pg_dump", "--no-owner", database_url()],
+        check=True,
+        stdout=subprocess.PIPE,
     )
     subprocess.run(  # noqa: S603 (the words are ours)
-        [psql, "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1", server.url()],
+        [server.binaries / "psql", "--quiet", "--set=ON_ERROR_STOP=1", server.url()],
         check=True,
         input=dumped.stdout,
+        stdout=subprocess.DEVNULL,
     )
 
 

@@ -105,7 +105,9 @@ def _key(number: int) -> str:
 
 def lost(written: Iterable[Written]) -> int:
     """How many were acknowledged and are not there."""
-    kept = set(Watch.objects.filter(user__email__startswith="writer").values_list("query", flat=True))
+    kept = set(
+        Watch.objects.filter(user__email__startswith="writer").values_list("query", flat=True)
+    )
     return sum(1 for each in written if each.status == 201 and each.what not in kept)
 
 
