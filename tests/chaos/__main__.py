@@ -14,6 +14,8 @@ DRILLS = {
     "wipe_broker": "tests.chaos.senders",
     "broker_outage": "tests.chaos.brokers",
     "rabbitmq_outage": "tests.chaos.brokers",
+    "slow_postgres": "tests.chaos.databases",
+    "crash_postgres": "tests.chaos.databases",
     "drop_replies": "tests.chaos.receivers",
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",
@@ -28,8 +30,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("name", nargs="?", choices=DRILLS, help="all of them by default")
     parser.add_argument("--messages", type=int, help="of the drills on telling")
-    parser.add_argument("--kills", type=int, help="of the drill that kills senders")
-    parser.add_argument("--seconds", type=float, help="of the drill on politeness")
+    parser.add_argument("--kills", type=int, help="of the drills that kill")
+    parser.add_argument("--seconds", type=float, help="of politeness, and of a fault")
     parser.add_argument("--cases", type=int, help="of the drill on the API's description")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()

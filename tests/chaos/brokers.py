@@ -6,32 +6,22 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import redis
 
-from notifications.models import Message
 from stalkerr.embedded.valkey import Valkey
 from tests.chaos.own_servers import begin, kill, own_broker
 from tests.chaos.proxy import FaultProxy
-from tests.chaos.scene import SETTINGS, announce, follow
-from tests.chaos.writers import Writers, lost, outcomes
-from tests.e2e.crew import crew
-from tests.sinks import HttpSink
-from tests.web import web
-from workers.launch import wait_for
+from tests.chaos.stage import Fault, chosen, stage
 
-HEALED = 90.0  # seconds after the broker's return, by which everything is told
 ANSWERED = 2.0  # seconds, 99 of 100 answers of the API
 LONGEST = 120.0  # seconds of a fault that is not the whole outage
 RESETS, RESTARTS = 20, 10
 RABBIT_PORT = 5672
-
-Fault = Callable[[float], None]  # does its worst for so many seconds, and undoes it
 
 
 @dataclass(frozen=True)
@@ -69,57 +59,10 @@ def _outage(
     seconds: float,
     names: Sequence[str],
 ) -> dict[str, Any]:
-    with ExitStack() as stack:
-        sink = stack.enter_context(HttpSink())
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        broker = stack.enter_context(making)
-        follow(sink, messages)
-        settings = SETTINGS | {"BROKER_URL": broker.url}
-        workers = stack.enter_context(crew(logs, workers=1, children=2, **settings))
-        settings |= {"LIMITS_FACTOR": "1000", "BROKER_TIMEOUT": "0.5"}
-        url = stack.enter_context(web(logs / "web.log", **settings))
-        announce()
-        _wait_for_told(messages)
-        before, healed = workers.pids(), dict[str, float]()
-        with Writers(url, writers=2) as writers:
-            for name in names or broker.faults:
-                told = messages * (3 + 2 * len(healed))
-                healed[name] = _suffer(broker.faults[name], seconds, told)
-        missed = lost(writers.written)
-        answers = outcomes(writers.written)
-        is_same = workers.pids() == before
-        promised = messages * (1 + 2 * len(healed))
-        told = len({(each.path, each.headers["webhook-id"]) for each in sink.requests})
-    return {
-        "drill": drill,
-        "away_s": seconds,
-        **answers,
-        "writes_lost": missed,
-        "deliveries": promised,
-        "lost": promised - told,
-        "heal_s": healed,
-        "restarts": 0 if is_same else 1,
-        "held": not (missed or answers["broken"] or answers["refused"] or promised - told)
-        and is_same
-        and answers["accepted"] > 0
-        and answers["p99_s"] <= ANSWERED
-        and max(healed.values()) <= HEALED,
-    }
-
-
-def _suffer(fault: Fault, seconds: float, told: int) -> float:
-    """News amid a fault and after it; how many seconds after its end all of it was told."""
-    announce()
-    fault(seconds)
-    announce()
-    return _wait_for_told(told)
-
-
-def _wait_for_told(messages: int) -> float:
-    """Until so many are; how many seconds that took, or twice too many where they are not."""
-    begun, sent = time.monotonic(), Message.objects.filter(state="sent")
-    wait_for(lambda: sent.count() >= messages, seconds=2 * HEALED)
-    return round(time.monotonic() - begun, 1)
+    with making as broker, stage(messages, BROKER_URL=broker.url) as at_work:
+        for name, fault in chosen(broker.faults, names):
+            at_work.suffer(name, fault, seconds)
+    return at_work.figures(drill, answered=ANSWERED, may_refuse=False)
 
 
 # -- Redis -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""People who write to the API all the time, and remember what it promised them."""
+"""People who write to the API and read it all the time, and remember what it promised them."""
 
 import http.client
 import json
@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -21,10 +22,10 @@ PAUSE = 0.1  # seconds between two writes of one
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One write and what became of it; status 0: no answer at all."""
+class Asked:
+    """One request and what became of it; status 0: no answer at all."""
 
-    what: str
+    what: str  # the query of the watch that was made; of a read nothing
     at: float  # time.monotonic()
     seconds: float
     status: int
@@ -33,16 +34,24 @@ class Written:
 
 
 class Writers:
-    """So many users, each of whom makes one watch after the other while the block lasts."""
+    """So many users, each of whom makes one watch after the other while the block lasts.
 
-    def __init__(self, url: str, *, writers: int = 4) -> None:
+    Readers ask strangers' questions that nobody has asked before, so that none is answered from memory.
+    """
+
+    def __init__(self, url: str, *, writers: int, readers: int = 0) -> None:
         self._where = urlsplit(url)
         self._keys = [_key(number) for number in range(writers)]
         self._over = threading.Event()
-        self.written: list[Written] = []
+        self.written: list[Asked] = []
+        self.read: list[Asked] = []
         self._threads = [
             threading.Thread(target=self._write, args=(number, key), daemon=True)
             for number, key in enumerate(self._keys)
+        ]
+        self._threads += [
+            threading.Thread(target=self._read, args=(number,), daemon=True)
+            for number in range(readers)
         ]
 
     def __enter__(self) -> Self:
@@ -65,36 +74,43 @@ class Writers:
         return sum(1 for each in list(self.written) if each.status == 201 and each.at > since)
 
     def _write(self, writer: int, key: str) -> None:
-        number = 0
-        while not self._over.wait(PAUSE):
-            number += 1
-            self.written.append(self._one(f"Writer {writer} Volume {number}", key))
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        for number in count():
+            if self._over.wait(PAUSE):
+                return
+            what = f"Writer {writer} Volume {number}"
+            body = json.dumps({"kind": "author", "query": what})
+            self.written.append(self._ask(what, "POST", "/api/watches", body, headers))
 
-    def _one(self, what: str, key: str) -> Written:
-        at = time.monotonic()
-        status, headers = self._ask(what, key)
-        return Written(
+    def _read(self, reader: int) -> None:
+        for number in count():
+            if self._over.wait(PAUSE):
+                return
+            path = f"/api/upcoming?q=reader{reader}x{number}"
+            self.read.append(self._ask("", "GET", path, None, {}))
+
+    def _ask(
+        self, what: str, method: str, path: str, body: str | None, headers: dict[str, str]
+    ) -> Asked:
+        door = http.client.HTTPConnection(self._where.netloc, timeout=PATIENCE)
+        at, status, said = time.monotonic(), 0, dict[str, str]()
+        try:
+            door.request(method, path, body=body, headers=headers)
+            answer = door.getresponse()
+            answer.read()
+            status, said = answer.status, {n.lower(): text for n, text in answer.getheaders()}
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            door.close()
+        return Asked(
             what=what,
             at=at,
             seconds=time.monotonic() - at,
             status=status,
-            retry_after=headers.get("retry-after", ""),
-            content_type=headers.get("content-type", ""),
+            retry_after=said.get("retry-after", ""),
+            content_type=said.get("content-type", ""),
         )
-
-    def _ask(self, what: str, key: str) -> tuple[int, dict[str, str]]:
-        door = http.client.HTTPConnection(self._where.netloc, timeout=PATIENCE)
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        try:
-            body = json.dumps({"kind": "author", "query": what})
-            door.request("POST", "/api/watches", body=body, headers=headers)
-            answer = door.getresponse()
-            answer.read()
-            return answer.status, {name.lower(): text for name, text in answer.getheaders()}
-        except (OSError, http.client.HTTPException):
-            return 0, {}
-        finally:
-            door.close()
 
 
 def _key(number: int) -> str:
@@ -103,7 +119,7 @@ def _key(number: int) -> str:
     return key
 
 
-def lost(written: Iterable[Written]) -> int:
+def lost(written: Iterable[Asked]) -> int:
     """How many were acknowledged and are not there."""
     kept = set(
         Watch.objects.filter(user__email__startswith="writer").values_list("query", flat=True)
@@ -111,20 +127,21 @@ def lost(written: Iterable[Written]) -> int:
     return sum(1 for each in written if each.status == 201 and each.what not in kept)
 
 
-def outcomes(written: Sequence[Written]) -> dict[str, Any]:
+def outcomes(asked: Sequence[Asked]) -> dict[str, Any]:
     """How the API answered: `refused` with a 503 that says when to come back, `broken` otherwise."""
-    statuses = Counter(each.status for each in written)
-    seconds = sorted(each.seconds for each in written) or [0.0]
-    polite = sum(1 for each in written if each.status == 503 and is_polite(each))
+    statuses = Counter(each.status for each in asked)
+    seconds = sorted(each.seconds for each in asked) or [0.0]
+    good = statuses[200] + statuses[201]
+    polite = sum(1 for each in asked if each.status == 503 and is_polite(each))
     return {
-        "writes": len(written),
-        "accepted": statuses[201],
+        "requests": len(asked),
+        "accepted": good,
         "refused": polite,
-        "broken": len(written) - statuses[201] - polite,
+        "broken": len(asked) - good - polite,
         "p99_s": round(seconds[int(0.99 * (len(seconds) - 1))], 2),
         "max_s": round(seconds[-1], 2),
     }
 
 
-def is_polite(refusal: Written) -> bool:
+def is_polite(refusal: Asked) -> bool:
     return refusal.retry_after.isdigit() and "problem+json" in refusal.content_type

@@ -76,6 +76,7 @@ def test_a_hint_makes_one_attempt_to_connect(monkeypatch: pytest.MonkeyPatch, qu
         monkeypatch.setattr(hints, "app", fresh)
         assert not hints.hint(TASK, queue)
         assert broker.connections == 1
+        fresh.close()
 
 
 async def _hang_up(_reader: StreamReader, writer: StreamWriter) -> None:
