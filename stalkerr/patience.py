@@ -1,5 +1,9 @@
 """How long a process waits for PostgreSQL: for a connection, a lock, an answer."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 import psycopg
@@ -14,6 +18,22 @@ _KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+
+LEAST = (
+    0.05  # seconds for a statement of who has used up a budget: enough for one that is no trouble
+)
+
+_left: ContextVar[list[float] | None] = ContextVar("database_seconds_left", default=None)
+
+
+@contextmanager
+def budget(seconds: float) -> Iterator[None]:
+    """So long may this request wait for the database, over all its statements; 0: for ever."""
+    token = _left.set([seconds] if seconds else None)  # a list: threads that work for it share it
+    try:
+        yield
+    finally:
+        _left.reset(token)
 
 
 def options(*, given: str, patience: float, statement: float) -> dict[str, Any]:
@@ -34,7 +54,7 @@ def options(*, given: str, patience: float, statement: float) -> dict[str, Any]:
 
 
 class Patient(psycopg.Connection[Any]):
-    """Closes itself where the server is silent for longer than it may take for a statement."""
+    """Closes itself where the server is silent for longer than a statement, or a request, may take."""
 
     limit = 0.0  # seconds, 0: none
 
@@ -45,12 +65,18 @@ class Patient(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, *arguments: Any, **more: Any) -> Any:
         """psycopg's, with a limit."""
-        if self.limit:
-            more.setdefault("timeout", self.limit)
+        left = _left.get()
+        limits = [limit for limit in (self.limit, left and max(left[0], LEAST)) if limit]
+        if limits:
+            more.setdefault("timeout", min(limits))
+        begun = time.monotonic()
         try:
             return super().wait(gen, *arguments, **more)
         except psycopg.OperationalError:
-            # An answer, even a refusal, ends what was asked: this is the silence of a server that hangs.
+            # An answer, even a refusal, ends what was asked: this is a server that hangs, or is too late.
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.close()
             raise
+        finally:
+            if left:
+                left[0] -= time.monotonic() - begun

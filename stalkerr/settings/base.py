@@ -38,6 +38,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread a request
     "api.middleware.safe",
     "api.middleware.limits_told",
+    "api.middleware.hurried",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.ExactOrigins",
@@ -90,6 +91,7 @@ _database = env.db("DATABASE_URL")
 # The web says how long it waits, and answers 503 then; nobody waits for a worker.
 _patience = env.float("DATABASE_PATIENCE", default=0.0)
 _statement = env.float("DATABASE_STATEMENT_TIMEOUT", default=0.0)
+DATABASE_BUDGET = env.float("DATABASE_BUDGET", default=0.0)  # of one request, in seconds
 DATABASES = {
     "default": {
         **_database,

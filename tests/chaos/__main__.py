@@ -16,6 +16,7 @@ DRILLS = {
     "rabbitmq_outage": "tests.chaos.brokers",
     "slow_postgres": "tests.chaos.databases",
     "crash_postgres": "tests.chaos.databases",
+    "poison": "tests.chaos.poison",
     "drop_replies": "tests.chaos.receivers",
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",

@@ -130,7 +130,6 @@ def lost(written: Iterable[Asked]) -> int:
 def outcomes(asked: Sequence[Asked]) -> dict[str, Any]:
     """How the API answered: `refused` with a 503 that says when to come back, `broken` otherwise."""
     statuses = Counter(each.status for each in asked)
-    seconds = sorted(each.seconds for each in asked) or [0.0]
     good = statuses[200] + statuses[201]
     polite = sum(1 for each in asked if each.status == 503 and is_polite(each))
     return {
@@ -138,9 +137,14 @@ def outcomes(asked: Sequence[Asked]) -> dict[str, Any]:
         "accepted": good,
         "refused": polite,
         "broken": len(asked) - good - polite,
-        "p99_s": round(seconds[int(0.99 * (len(seconds) - 1))], 2),
-        "max_s": round(seconds[-1], 2),
+        "max_s": round(max((each.seconds for each in asked), default=0.0), 2),
     }
+
+
+def p99_of(asked: Sequence[Asked]) -> float:
+    """Seconds, of the answers to these."""
+    seconds = sorted(each.seconds for each in asked) or [0.0]
+    return round(seconds[int(0.99 * (len(seconds) - 1))], 2)
 
 
 def is_polite(refusal: Asked) -> bool:
