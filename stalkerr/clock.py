@@ -17,6 +17,12 @@ def now() -> dt.datetime:
     return moment.astimezone(dt.UTC)  # type: ignore[no-any-return]
 
 
+def skew() -> dt.timedelta:
+    """How far this machine's clock is ahead of the database's. Nothing is decided by it."""
+    ((moment,),) = sql.rows("SELECT clock_timestamp()")
+    return dt.datetime.now(dt.UTC) - moment
+
+
 def _statement() -> str:
     table = getattr(settings, "CLOCK_OFFSET_TABLE", "")
     if not table:

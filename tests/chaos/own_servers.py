@@ -18,13 +18,13 @@ from workers.ledger import engine
 
 
 @contextmanager
-def own_broker() -> Iterator[Valkey]:
-    """A broker, empty."""
+def own_broker(place: Path | None = None) -> Iterator[Valkey]:
+    """A broker, empty; its data lies in `place`, by default in a folder that goes with it."""
     with tempfile.TemporaryDirectory() as folder:
         server = Valkey(
             name="broker",
             program=wheel_binaries().valkey,
-            data=Path(folder) / "data",
+            data=(place or Path(folder)) / "data",
             settings=BROKER,
             account=Account(),
             log=Path(folder) / "log",

@@ -34,15 +34,15 @@ def kill_senders(
         with _crew(logs, in_flight) as workers:
             for kill in range(kills):
                 sink.wait_for((kill + 1) * messages // (kills + 2), within=120)
-                wait_until(lambda: bool(_at_work(sink, killed)), within=60)
-                name = chance.choice(_at_work(sink, killed))
+                wait_until(lambda: bool(at_work(sink, killed)), within=60)
+                name = chance.choice(at_work(sink, killed))
                 workers.kill(name)
                 killed[name] = time.monotonic()
             heal_s = wait_for_the_end(messages)
         return _figures("kill_senders", sink, messages, in_flight, heal_s, kills=kills)
 
 
-def _at_work(sink: HttpSink, killed: dict[str, float]) -> list[str]:
+def at_work(sink: HttpSink, killed: dict[str, float]) -> list[str]:
     """The workers that sent something lately, and since they were last killed."""
     last = {each.headers["user-agent"]: each.at for each in sink.requests[-200:]}
     return sorted(name for name, at in last.items() if at > killed.get(name, 0) + RESTART)

@@ -3,9 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from stalkerr.processes import Supervisor, environment
 from workers.ledger.engine import url
@@ -28,14 +29,23 @@ def celery(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Iterator[Crew]:
+def crew(
+    logs: Path,
+    *,
+    workers: int,
+    children: int = 2,
+    environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    **settings: str,
+) -> Iterator[Crew]:
     """Beat and `workers` worker processes, with so many children each, over the test's database.
 
-    Whichever ends is started again at once. `settings` go into their environment.
+    Whichever ends is started again at once. `settings` go into their environment, those of
+    `environments` into that of the worker they name.
     """
     commands = {"beat": celery("beat", "--scheduler", "celery.beat:Scheduler")}
     for number in range(workers):
-        commands[f"worker{number}"] = worker(f"worker{number}", children)
+        name = f"worker{number}"
+        commands[name] = worker(name, children, **environments.get(name, {}))
     fast = {
         "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
         "DATABASE_URL": database_url(),
@@ -51,11 +61,12 @@ def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Ite
         processes.stop(patience=5)
 
 
-def worker(name: str, children: int) -> list[str]:
+def worker(name: str, children: int, **environment: str) -> list[str]:
     """The command of a worker for all queues that goes by that name."""
     queues = ["-Q", "tick,tell,scrape", f"--concurrency={children}", "-n", f"{name}@test"]
     command = celery("worker", *queues, "--without-gossip", "--without-mingle")
-    return ["env", f"USER_AGENT={name}", *command]
+    own = {"USER_AGENT": name} | environment
+    return ["env", *(f"{key}={value}" for key, value in own.items()), *command]
 
 
 def database_url() -> str:
