@@ -25,7 +25,7 @@ from catalog.models import Audiobook
 
 Pool = AsyncConnectionPool[Any]
 PATIENCE: Final = 0.5  # seconds for a connection; then Django's pool has its turn
-LONGEST: Final = 1.0  # seconds for a page; whoever waits for a database that hangs waits no longer
+LONGEST: Final = 0.5  # seconds for a page; whoever waits for a database that hangs waits no longer
 ORIGINS: Final = 64  # whose manners are known: a host may be spelt in many ways, with any port
 # What Django needs to know of a request to answer as it would answer anybody.
 _PASSED_ON: Final = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import socket
+import threading
 
 import structlog
 from celery import shared_task
@@ -37,7 +38,14 @@ def tick() -> None:
 
 @worker_process_init.connect
 def look_at_clock(**_: object) -> None:
-    """As a worker begins: leases do not go by this machine's clock, but hints expire by it."""
+    """As a worker begins: leases do not go by this machine's clock, but hints expire by it.
+
+    Aside: who begins has four seconds, and a database that is away takes longer.
+    """
+    threading.Thread(target=_compare_clocks, daemon=True).start()
+
+
+def _compare_clocks() -> None:
     try:
         _say_skew(clock.skew(), clock.now())
     except Error as error:  # the tasks will meet it, too
