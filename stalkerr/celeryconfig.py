@@ -69,7 +69,7 @@ beat_schedule = {
         "schedule": settings.TICK_INTERVAL.total_seconds(),
         "options": {
             "queue": "tick",
-            "expires": 3 * settings.TICK_INTERVAL.total_seconds(),
+            "expires": 2 * 3600.0,  # as workers/hints.py says it of hints
             # Beat has one connection for life, and only who tries again opens it anew.
             "retry": True,
             "retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.5},
