@@ -79,7 +79,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500. Touches nothing that may be what broke."""
-    # What a middleware raised, such as the one that keeps sessions.
+    # Views of REST framework say it themselves.
     return unavailable(request, sys.exc_info()[1]) or _answer(
         request, 500, "Something broke here; it has been logged.", None
     )

@@ -7,14 +7,12 @@ from inspect import iscoroutinefunction
 from typing import Final, cast
 from urllib.parse import SplitResult
 
-from asgiref.sync import markcoroutinefunction
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-from api.away import unavailable
 from api.forwarded import settle_peer
 from api.headers import headers_of, may_ask
 from api.throttling import tell_count
@@ -109,20 +107,3 @@ def hurried(get_response: Answer | LaterAnswer) -> Answer | LaterAnswer:
 
 def _seconds(request: HttpRequest) -> float:
     return 0.0 if request.path.startswith(UNHURRIED) else settings.DATABASE_BUDGET
-
-
-class DatabaseAway:
-    """Feeds and pages that could not be made for want of a database: 503 (REST views say it themselves)."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Answer | LaterAnswer) -> None:
-        self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        return self._get_response(request)
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        return unavailable(request, error)

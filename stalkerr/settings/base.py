@@ -48,7 +48,6 @@ MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "api.middleware.DatabaseAway",
 ]
 ROOT_URLCONF = "stalkerr.urls"
 ASGI_APPLICATION = "stalkerr.asgi.application"

@@ -16,7 +16,7 @@ from tests.chaos.scene import wire_id
 from tests.chaos.stage import Fault, Stage, chosen, stage
 from tests.sinks import wait_until
 
-ANSWERED = 3.0  # seconds, 99 of 100 answers; of a server that is silent twice as long
+ANSWERED = 3.0  # seconds, 99 of 100 answers
 RECOVERED = 30.0  # seconds after PostgreSQL was started again
 CONNECTIONS = 60
 TABLES = (
@@ -31,8 +31,8 @@ def slow_postgres(
 ) -> dict[str, Any]:
     """Row 17: answers half a second late, tables locked, connections used up, a server that is silent.
 
-    Proves the guards DATABASE_PATIENCE and DATABASE_STATEMENT_TIMEOUT of the web (writers would wait for as
-    long as the fault lasts), api/away.py (they would be told 500), and LONGEST of api/edge/making.py.
+    Proves the guards DATABASE_PATIENCE and DATABASE_BUDGET of the web (writers would wait for as long as the
+    fault lasts) and api/away.py (they would be told 500).
     """
     with own_postgres(max_connections=str(CONNECTIONS)) as server, ExitStack() as stack:
         proxy = stack.enter_context(FaultProxy(server.port or 0))
@@ -91,8 +91,7 @@ def _hoard(server: OwnPostgres, hoard: ExitStack) -> None:
 def crash_postgres(*, messages: int = 50, kills: int = 20, seed: int = 7) -> dict[str, Any]:
     """Row 16: SIGKILL of the postmaster or an immediate stop, so many times, amid writes and tells.
 
-    Proves the guards CONN_HEALTH_CHECKS (every pooled connection would fail once more), SETTLE_TRIES
-    (what was sent would be sent again), and synchronous_commit: what was acknowledged is there.
+    Proves the guard synchronous_commit: without it what was acknowledged is not there.
     """
     chance = random.Random(seed)
     with own_postgres() as server:

@@ -56,7 +56,7 @@ def test_graphql_says_the_same(alice: User, client_of: ClientOf) -> None:
 
 
 def test_a_feed_says_so_in_plain_text(client: Client) -> None:
-    """Proves the guard DatabaseAway."""
+    """Proves the guard `unavailable` in server_error."""
     client.raise_request_exception = False
     with locked("audiobooks"):
         answer = client.get("/feeds/upcoming.rss")
@@ -65,7 +65,7 @@ def test_a_feed_says_so_in_plain_text(client: Client) -> None:
 
 
 def test_a_session_that_can_not_be_kept_is_no_bug(client: Client, staff: User) -> None:
-    """Proves the guard in server_error: what keeps sessions stands before all views."""
+    """The same guard: what keeps sessions stands before all views."""
     client.raise_request_exception = False
     with locked(Session._meta.db_table):
         answer = client.post("/admin/login/", {"username": staff.email, "password": PASSWORD})
