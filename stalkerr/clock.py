@@ -20,7 +20,8 @@ def now() -> dt.datetime:
 def skew() -> dt.timedelta:
     """How far this machine's clock is ahead of the database's. Nothing is decided by it."""
     ((moment,),) = sql.rows("SELECT clock_timestamp()")
-    return dt.datetime.now(dt.UTC) - moment
+    ahead: dt.timedelta = dt.datetime.now(dt.UTC) - moment
+    return ahead
 
 
 def _statement() -> str:

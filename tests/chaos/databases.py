@@ -57,7 +57,7 @@ def _faults(server: OwnPostgres, proxy: FaultProxy) -> Mapping[str, Fault]:
 
     def locked(seconds: float) -> None:
         with psycopg.connect(server.url()) as other:
-            other.execute(f"LOCK TABLE {', '.join(TABLES)}")  # type: ignore[arg-type]
+            other.execute(f"LOCK TABLE {', '.join(TABLES)}")
             time.sleep(seconds)
 
     def silent(seconds: float) -> None:

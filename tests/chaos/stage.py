@@ -96,7 +96,7 @@ class Stage:
 
 
 @contextmanager
-def stage(people: int, *, writers: int = 2, readers: int = 0, **settings: str) -> Iterator[Stage]:
+def stage(people: int, *, writers: int = 2, readers: int = 0, **settings: Any) -> Iterator[Stage]:
     """So many people who hear of one author over hooks of their own; one piece of news is told."""
     with ExitStack() as stack:
         sink = stack.enter_context(HttpSink())

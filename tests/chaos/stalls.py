@@ -18,10 +18,13 @@ from stalkerr import clock, sql
 from tests.chaos.scene import SETTINGS, figures, promise, wait_for_the_end
 from tests.chaos.senders import at_work
 from tests.e2e.crew import Crew, crew
-from tests.sinks import HttpSink, Reply, wait_until
+from tests.sinks import HttpSink, Reply, Request, wait_until
 from tests.web import web
 from workers.launch import wait_for
 
+HELD_UP = (
+    2.0  # seconds that an answer takes where stops are behind: there must be something to stop
+)
 GRACE = 60.0  # seconds that a container has to end
 NOTICED = 180.0  # seconds until a worker that hangs is seen
 INTERVALS = 10.0  # of a deployment's sweeps, times those of a drill
@@ -47,8 +50,8 @@ class Stops:
         kill_at = now + self.chance.random() * 2 if way == "KILL" else now + GRACE
         self.pending[name] = (pid, now, kill_at)
 
-    def look(self) -> None:
-        """Kill whose time is over; note who has ended."""
+    def look(self) -> bool:
+        """Kill whose time is over, note who has ended; whether anybody is still to end."""
         pids, now = self.workers.pids(), time.monotonic()
         for name, (pid, at, kill_at) in list(self.pending.items()):
             if pids.get(name) != pid:
@@ -59,6 +62,7 @@ class Stops:
                 self.killed += 1
                 self.workers.kill(name)
                 self.pending[name] = (pid, at, now + GRACE)
+        return bool(self.pending)
 
 
 def stop_anywhere(
@@ -69,16 +73,23 @@ def stop_anywhere(
     Proves the guards finish_sends (whoever ends in peace leaves nothing behind for others to send
     again) and sending._LET_GO (what a killed one left is taken over).
     """
-    with HttpSink(Reply(delay=0.05)) as sink, tempfile.TemporaryDirectory() as logs:
+    share, number = messages / (kills + 2), 0  # of the messages for each stop; stops so far
+
+    def answer(_: Request) -> Reply:
+        is_early = len(sink.requests) > (number + 1) * share
+        return Reply(delay=HELD_UP if is_early else 0.05)
+
+    with HttpSink(answer) as sink, tempfile.TemporaryDirectory() as logs:
         promise(sink, messages)
         settings = SETTINGS | {"TELL_IN_FLIGHT": str(in_flight)}
         with crew(Path(logs), workers=4, children=1, **settings) as workers:
             stops = Stops(workers, random.Random(seed))
             for number in range(kills):
-                sink.wait_for((number + 1) * messages // (kills + 2), within=180)
+                sink.wait_for(int(number * share), within=180)
                 wait_until(lambda: bool(_free(sink, stops)), within=120, every=0.05)
                 stops.stop(stops.chance.choice(_free(sink, stops)))
-            wait_until(lambda: stops.look() or not stops.pending, within=2 * GRACE, every=0.05)
+            number = kills  # the rest is answered at once
+            wait_until(lambda: not stops.look(), within=2 * GRACE, every=0.05)
             heal_s = wait_for_the_end(messages)
         stuck = Message.objects.filter(state="sending").count()
         found = figures(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from stalkerr.processes import Supervisor, environment
 from workers.ledger.engine import url
@@ -35,7 +36,7 @@ def crew(
     workers: int,
     children: int = 2,
     environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
-    **settings: str,
+    **settings: Any,
 ) -> Iterator[Crew]:
     """Beat and `workers` worker processes, with so many children each, over the test's database.
 

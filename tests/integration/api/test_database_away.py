@@ -31,7 +31,7 @@ def _hasty() -> Generator[None]:
 def locked(table: str) -> Iterator[None]:
     """Somebody else has it."""
     with psycopg.connect(database_url()) as other:
-        other.execute(f"LOCK TABLE {table}")  # type: ignore[arg-type]
+        other.execute(f"LOCK TABLE {table}")
         yield
 
 

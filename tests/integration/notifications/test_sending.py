@@ -187,7 +187,7 @@ def test_what_our_own_code_breaks_over_ends_with_an_alarm(
     fault = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="Our own fault: KeyError", is_ours=True)
     settle([claimed], now, "failed", fault, reason="Given up after 5 tries")
     wire_id = Message.objects.get().wire_id
-    assert Notice.objects.filter(dedupe_key=f"poisoned:{wire_id}", user_id=None).exists()
+    assert Notice.objects.filter(dedupe_key=f"poisoned:{wire_id}", user=None).exists()
 
 
 def test_one_crowded_destination_leaves_room_for_the_others(now: dt.datetime) -> None:
