@@ -22,7 +22,8 @@ def full_disk(
     """Row 18: no room for PostgreSQL's or the broker's data for so long, then there is some again.
 
     Proves the guard api/away.py (a full disk was a 500) and that hints are not needed: a broker that
-    takes none refuses nothing to those who write.
+    takes none refuses nothing to those who write. Workers end while they can't acknowledge; whoever
+    watches over them starts them again.
     """
     with _disk() as disk, _disk() as other:
         if disk is None or other is None:
@@ -45,7 +46,7 @@ def full_disk(
                 ways = {"postgres": postgres, "broker": of_broker}
                 for name, fault in chosen(ways, faults):
                     at_work.suffer(name, fault, seconds)
-            figures = at_work.figures("full_disk", answered=ANSWERED, may_refuse=True)
+            figures = at_work.figures("full_disk", answered=ANSWERED, may_refuse=True, may_end=True)
     return figures | {"held": figures["held"] and figures["refused"] > 0}
 
 

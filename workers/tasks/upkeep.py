@@ -2,12 +2,9 @@
 
 import datetime as dt
 import socket
-import threading
 
 import structlog
 from celery import shared_task
-from celery.signals import worker_process_init
-from django.db import Error, connection
 
 from accounts.answers import forget_answers
 from accounts.refreshing import forget_expired
@@ -28,30 +25,16 @@ _log = structlog.get_logger(__name__)
 
 @shared_task(name="workers.tick")
 def tick() -> None:
-    """Write the slots that are due, hint at what is unfinished, say again how new all is."""
+    """Write the slots that are due, hint at what is unfinished, say again how new all is.
+
+    Whichever machine this runs on has its clock compared: leases do not go by it, but hints expire by it.
+    """
     now = clock.now()
     slots.open_slots(slots=schedule.due_slots(now))
     for name, slot in slots.take_unpublished(now=now):
         hint(name, schedule.find(name).queue, slot=slot.isoformat())
     revisions.publish()
-
-
-@worker_process_init.connect
-def look_at_clock(**_: object) -> None:
-    """As a worker begins: leases do not go by this machine's clock, but hints expire by it.
-
-    Aside: who begins has four seconds, and a database that is away takes longer.
-    """
-    threading.Thread(target=_compare_clocks, daemon=True).start()
-
-
-def _compare_clocks() -> None:
-    try:
-        _say_skew(clock.skew(), clock.now())
-    except Error as error:  # the tasks will meet it, too
-        _log.warning("clock_not_compared", error=type(error).__name__)
-    finally:
-        connection.close()
+    _say_skew(clock.skew(), now)
 
 
 def _say_skew(skew: dt.timedelta, now: dt.datetime) -> None:

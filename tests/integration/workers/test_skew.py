@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-from celery.signals import worker_process_init
 
 from accounts.models import Notice
 from stalkerr import clock
@@ -28,6 +27,11 @@ def test_this_machine_is_near_the_database(db: None) -> None:
     assert abs(clock.skew()) < upkeep.MOST_SKEW
 
 
-def test_workers_look_as_they_begin() -> None:
-    heard = [receiver[1]() for receiver in worker_process_init.receivers]
-    assert upkeep.look_at_clock in heard
+def test_every_tick_compares(
+    ledger: object, now: dt.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep.tick()
+    assert not Notice.objects.exists()
+    monkeypatch.setattr(upkeep, "MOST_SKEW", dt.timedelta(seconds=-1))
+    upkeep.tick()
+    assert Notice.objects.get().dedupe_key.startswith("skew:")
