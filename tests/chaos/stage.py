@@ -10,7 +10,7 @@ from typing import Any
 
 from notifications.models import Message
 from tests.chaos.scene import SETTINGS, announce, follow
-from tests.chaos.writers import Writers, lost, outcomes, p99_of
+from tests.chaos.writers import Writers, between, lost, outcomes, p99_of
 from tests.e2e.crew import Crew, crew
 from tests.sinks import HttpSink
 from tests.web import web
@@ -78,10 +78,7 @@ class Stage:
         written, read = self.writers.written, self.writers.read
         answers, missed = outcomes([*written, *read]), lost(written)
         untold = self.announced - self.told()
-        p99 = {
-            name: p99_of([each for each in [*written, *read] if since <= each.at < until])
-            for name, (since, until) in self.spans.items()
-        }
+        p99 = {name: p99_of(between([*written, *read], *span)) for name, span in self.spans.items()}
         return {
             "drill": drill,
             **answers,

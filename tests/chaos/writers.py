@@ -141,10 +141,15 @@ def outcomes(asked: Sequence[Asked]) -> dict[str, Any]:
     }
 
 
+def between(asked: Iterable[Asked], since: float, until: float) -> list[Asked]:
+    """Those under way then, also where they began before it or ended after it."""
+    return [each for each in asked if each.at < until and each.at + each.seconds > since]
+
+
 def p99_of(asked: Sequence[Asked]) -> float:
-    """Seconds, of the answers to these."""
+    """Seconds, of the answers to these; of few the slowest."""
     seconds = sorted(each.seconds for each in asked) or [0.0]
-    return round(seconds[int(0.99 * (len(seconds) - 1))], 2)
+    return round(seconds[int(0.99 * len(seconds))], 2)
 
 
 def is_polite(refusal: Asked) -> bool:
