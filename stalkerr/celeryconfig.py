@@ -41,9 +41,6 @@ QUEUES = ("tick", "scrape", "tell", "backup", "insights")
 task_default_queue = "tick"
 _arguments: dict[str, Any] = {} if _is_redis else {"x-queue-type": "quorum"}
 task_queues = [Queue(name, queue_arguments=_arguments) for name in QUEUES]
-# Who hints makes one attempt to connect (workers and beat have loops of their own, without end):
-# by default kombu goes on for seconds, and a web request with it.
-_at_once: dict[str, Any] = {"max_retries": 0, "interval_start": 0}
 broker_transport_options: dict[str, Any] = (
     {
         # A worker that vanished gives its hints back after this; longer than any task.
@@ -56,10 +53,9 @@ broker_transport_options: dict[str, Any] = (
         # A connection that is dead and does not say so is found within two of these.
         "health_check_interval": 10,
         "global_keyprefix": "stalkerr:",
-        **_at_once,
     }
     if _is_redis
-    else {"confirm_publish": False, "connect_timeout": settings.BROKER_TIMEOUT, **_at_once}
+    else {"confirm_publish": False, "connect_timeout": settings.BROKER_TIMEOUT}
 )
 
 # Beat only ticks; what is due is decided in PostgreSQL, so any number of beats may run.

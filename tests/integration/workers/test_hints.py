@@ -11,6 +11,7 @@ from django.conf import settings
 from pytest_django import Settings
 from redis import Redis
 
+from stalkerr.celery import Hinting
 from stalkerr.celeryconfig import broker_transport_options
 from tests.sinks import RawSink, wait_until
 from workers import hints
@@ -66,12 +67,11 @@ def test_a_hint_that_can_not_be_given_is_given_up_and_then_not_even_tried(no_bro
 
 
 def test_a_hint_makes_one_attempt_to_connect(monkeypatch: pytest.MonkeyPatch, queue: str) -> None:
-    """Proves the guard celeryconfig._at_once: kombu goes on for seconds, and a web request with it."""
+    """Proves the guard stalkerr.celery.AT_ONCE: kombu goes on for seconds, and a web request with it."""
     with RawSink(_hang_up) as broker:
         configured = dict(broker_transport_options) | {"socket_timeout": 0.5}
-        fresh = Celery(
-            "elsewhere", broker=f"redis://127.0.0.1:{broker.port}/0", set_as_current=False
-        )
+        where = f"redis://127.0.0.1:{broker.port}/0"
+        fresh = Hinting("elsewhere", broker=where, set_as_current=False)
         fresh.conf.broker_transport_options = configured
         monkeypatch.setattr(hints, "app", fresh)
         assert not hints.hint(TASK, queue)
