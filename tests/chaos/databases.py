@@ -95,7 +95,7 @@ def crash_postgres(*, messages: int = 50, kills: int = 20, seed: int = 7) -> dic
     """
     chance = random.Random(seed)
     with own_postgres() as server:
-        settings = {"DATABASE_URL": server.url()}
+        settings: dict[str, Any] = {"DATABASE_URL": server.url()}
         with stage(messages, writers=4, **settings) as at_work:
             ends = [kill if number % 2 else _stop for number in range(kills)]
             recovered = [_crash(at_work, server, end, chance.random()) for end in ends]

@@ -41,7 +41,7 @@ def full_disk(
                 with _filled(other):
                     time.sleep(seconds)
 
-            settings = {"DATABASE_URL": server.url(), "BROKER_URL": broker.url()}
+            settings: dict[str, Any] = {"DATABASE_URL": server.url(), "BROKER_URL": broker.url()}
             with stage(messages, **settings) as at_work:
                 ways = {"postgres": postgres, "broker": of_broker}
                 for name, fault in chosen(ways, faults):

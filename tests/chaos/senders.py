@@ -76,7 +76,7 @@ def _lose(server: Valkey, away: float) -> None:
     begin(server)
 
 
-def _crew(logs: str, in_flight: int, **settings: str) -> Any:
+def _crew(logs: str, in_flight: int, **settings: Any) -> Any:
     settings = SETTINGS | {"TELL_IN_FLIGHT": str(in_flight)} | settings
     return crew(Path(logs), workers=WORKERS, children=CHILDREN, **settings)
 

@@ -1,7 +1,7 @@
 """The tick, and what keeps the ledger small."""
 
 import datetime as dt
-import socket
+import platform
 
 import structlog
 from celery import shared_task
@@ -40,7 +40,7 @@ def tick() -> None:
 def _say_skew(skew: dt.timedelta, now: dt.datetime) -> None:
     if abs(skew) <= MOST_SKEW:
         return
-    host, way = socket.gethostname(), "ahead" if skew > dt.timedelta() else "behind"
+    host, way = platform.node(), "ahead" if skew > dt.timedelta() else "behind"
     seconds = int(abs(skew).total_seconds())
     _log.warning("clock_skewed", host=host, seconds=seconds, way=way)
     notify(
