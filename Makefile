@@ -80,7 +80,7 @@ bench: $(DEV) ## measure
 	@$(RUN) -m tests.benchmarks
 
 .PHONY: chaos
-chaos: $(DEV) ## drills: kill senders and beats, wipe the broker, hammer a store
+chaos: $(DEV) ## drills: kill, stall, fill and lose whatever the product stands on
 	@$(RUN) -m tests.chaos
 
 # Never in CI: it asks a real store. What is given on make's command line is in the environment.

@@ -1,5 +1,6 @@
 """Every error of the API is said in one shape (api/problems.py)."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from api.away import AWAY, away, unavailable
 from api.problems import CONTENT_TYPE, is_for_programs, problem, refused
 
 OF_THE_WHOLE = "non_field_errors"  # where REST framework puts what no field is to blame for
@@ -30,6 +32,8 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
     """REST framework's EXCEPTION_HANDLER. None: a bug, which `server_error` answers for."""
     if isinstance(error, RequestDataTooBig):
         error = TooLargeError()
+    if isinstance(error, AWAY):
+        error = away(error)
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -75,7 +79,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500. Touches nothing that may be what broke."""
-    return _answer(request, 500, "Something broke here; it has been logged.", None)
+    # Views of REST framework say it themselves.
+    return unavailable(request, sys.exc_info()[1]) or _answer(
+        request, 500, "Something broke here; it has been logged.", None
+    )
 
 
 _PAGES: dict[int, Callable[..., HttpResponseBase]] = {

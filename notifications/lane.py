@@ -207,9 +207,8 @@ class Lane:
         try:
             return await job.channel.send(job.envelope, job.config, self._client, now)
         except Exception as error:  # noqa: BLE001 (a broken channel must not take the others along)
-            _log.error("send_failed", wire_id=job.envelope.wire_id, exception=_story(error))
-            name = type(error).__name__
-            return Outcome(verdict=Verdict.AMBIGUOUS, detail=f"Our own fault: {name}")
+            _log.error("send_failed", wire_id=job.envelope.wire_id, exception=story(error))
+            return own_fault(error, Verdict.AMBIGUOUS)
 
 
 def _settled(
@@ -247,8 +246,13 @@ def _settled(
     )
 
 
-def _story(error: BaseException) -> str:
+def own_fault(error: Exception, verdict: Verdict) -> Outcome:
+    """What comes of a message over which our own code broke."""
+    return Outcome(verdict=verdict, detail=f"Our own fault: {type(error).__name__}", is_ours=True)
+
+
+def story(error: BaseException) -> str:
     """The traceback, without any error's words: they may hold what is secret in a config."""
     cause = error.__cause__ or error.__context__
-    before = [_story(cause), "\nThen:\n"] if cause else []
+    before = [story(cause), "\nThen:\n"] if cause else []
     return "".join([*before, *traceback.format_tb(error.__traceback__), type(error).__name__])

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 from notifications.channels.base import Outcome, Verdict
 
 MAX_TRIES: Final = 10
+MAX_OWN_FAULTS: Final = 5  # tries of what our own code breaks over
 MAX_AGE: Final = dt.timedelta(hours=96)
 REFUSALS_MAX: Final = dt.timedelta(days=3)  # after that long a no is for good
 AMBIGUOUS_MAX: Final = 1  # resends that may be seen twice
@@ -97,7 +98,7 @@ def _end(facts: Facts, outcome: Outcome, *, tries: int, now: dt.datetime) -> str
     is_unclear = outcome.verdict is Verdict.AMBIGUOUS
     if is_unclear and not facts.idempotent and facts.ambiguous >= AMBIGUOUS_MAX:
         return UNCONFIRMED
-    if tries >= MAX_TRIES:
+    if tries >= (MAX_OWN_FAULTS if outcome.is_ours else MAX_TRIES):
         return f"Given up after {tries} tries"
     if now - facts.created_at >= MAX_AGE:
         return "Given up after 96 hours"

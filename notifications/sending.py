@@ -6,16 +6,23 @@
 import datetime as dt
 from typing import NamedTuple
 
+import structlog
 from django.db import transaction
 
+from accounts.services import notify
 from notifications.destinations import RETRIES, ROOM, lock_rooms
 from notifications.models import SHARDS
 from stalkerr import sql
 
 # One destination's share of a batch, so that a crowded one does not stand before the others.
 PER_DESTINATION = 20
-MAX_LOST_LEASES = 5
+MAX_LOST_LEASES = 4  # times that another takes over: five senders in all
+# What took so many senders along is sent alone from then on: whatever was on its way beside it
+# would share its fate to the end.
+SUSPECT_AFTER = 2
 _DESTINATIONS = 100  # looked at for a batch
+
+_log = structlog.get_logger(__name__)
 
 CLAIMED = (
     "m.id, m.wire_id::text, m.claim_no, m.channel_id, m.tries, m.ambiguous, m.created_at, m.refused_at,"
@@ -43,11 +50,18 @@ def shards_of(shard: int | None) -> list[int]:
 
 
 def claim_due(
-    *, kind: str, limit: int, now: dt.datetime, lease: dt.timedelta, shard: int | None = None
+    *,
+    kind: str,
+    limit: int,
+    now: dt.datetime,
+    lease: dt.timedelta,
+    shard: int | None = None,
+    suspects: bool = False,
 ) -> list[Claimed]:
     """Claim messages to be tried again, and those whose sender vanished.
 
-    These come back by the same door: into a destination that is spared nobody goes.
+    These come back by the same door: into a destination that is spared nobody goes. `suspects`: only
+    those that are to be sent alone, else only the others.
     """
     parameters = {
         "kind": kind,
@@ -57,6 +71,7 @@ def claim_due(
         "until": now + lease,
         "lost": MAX_LOST_LEASES,
         "destinations": _DESTINATIONS,
+        "suspects": suspects,
     }
     with transaction.atomic():
         sql.by_index()
@@ -71,18 +86,50 @@ def claim_due(
     return [Claimed(*row) for row in rows]
 
 
+def has_suspects(*, kind: str, now: dt.datetime, shard: int | None = None) -> bool:
+    """Whether something waits to be sent alone."""
+    return bool(
+        sql.prepared(
+            """
+            SELECT 1 FROM messages WHERE state = 'due' AND channel_kind = %(kind)s
+              AND shard = ANY(%(shards)s) AND next_attempt_at <= %(now)s AND lost_leases >= %(least)s
+            LIMIT 1
+            """,
+            {"kind": kind, "shards": shards_of(shard), "now": now, "least": SUSPECT_AFTER},
+        )
+    )
+
+
+@transaction.atomic
 def bury_lost(*, now: dt.datetime) -> int:
-    """Give up messages that took so many senders along; returns how many."""
-    return sql.count(
+    """Give up messages that took so many senders along, and tell the operators; returns how many."""
+    buried = sql.rows(
         """
         UPDATE messages SET state = 'failed', reason = 'worker lost', finalized_at = %(now)s,
             lease_expires_at = NULL
         WHERE state = 'sending' AND lease_expires_at < %(now)s AND lost_leases >= %(lost)s
+        RETURNING wire_id::text
         """,
         {"now": now, "lost": MAX_LOST_LEASES},
     )
+    for (wire_id,) in buried:
+        say_poisoned(wire_id, f"{MAX_LOST_LEASES + 1} senders in a row ended over it", now)
+    return len(buried)
 
 
+def say_poisoned(wire_id: str, why: str, now: dt.datetime) -> None:
+    """To the operators: a message that we can't send, through no fault of its receiver."""
+    _log.error("message_poisoned", wire_id=wire_id, why=why)
+    notify(
+        subject="A message was given up that we could not send",
+        text=f"Message {wire_id}: {why}. What is wrong is ours: look for this id in the logs of the"
+        " workers. Its owner sees it as failed and can have it sent again.",
+        dedupe_key=f"poisoned:{wire_id}",
+        now=now,
+    )
+
+
+_IS_ASKED_FOR = f"(lost_leases >= {SUSPECT_AFTER}) = %(suspects)s"
 _LET_GO = """
 UPDATE messages m SET lost_leases = lost_leases + 1, lease_expires_at = NULL,
     state = CASE WHEN c.disabled_at IS NULL THEN 'due' ELSE 'held' END,
@@ -112,7 +159,7 @@ SELECT t.id FROM due d CROSS JOIN LATERAL (
     WHERE t.id = d.destination_id AND {ROOM} > 0 AND {RETRIES} > 0
       AND EXISTS (SELECT FROM messages m WHERE m.state = 'due' AND m.channel_kind = %(kind)s
                   AND m.shard = d.shard AND m.destination_id = t.id
-                  AND m.next_attempt_at <= %(now)s)
+                  AND m.next_attempt_at <= %(now)s AND {_IS_ASKED_FOR})
     OFFSET 0) t
 LIMIT %(destinations)s
 """  # noqa: S608 (numbers of ours)
@@ -124,6 +171,7 @@ WITH mine AS MATERIALIZED (
         SELECT id, created_at FROM messages
         WHERE state = 'due' AND channel_kind = %(kind)s AND shard = ANY(%(shards)s)
           AND destination_id = r.destination_id AND next_attempt_at <= %(now)s
+          AND {_IS_ASKED_FOR}
         ORDER BY next_attempt_at LIMIT r.room FOR UPDATE SKIP LOCKED) n
     LIMIT %(limit)s
 )

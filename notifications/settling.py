@@ -17,7 +17,7 @@ from notifications.destinations import NOTE_CONTACTS, credit_of, is_answered, wa
 from notifications.links import CONFIRM
 from notifications.models import Channel
 from notifications.retry import Decision
-from notifications.sending import Claimed
+from notifications.sending import Claimed, say_poisoned
 from notifications.services import hold
 from stalkerr import figures, sql
 
@@ -41,11 +41,16 @@ def settle(*, settled: Sequence[Settled], now: dt.datetime) -> set[int]:
     A sender that lost its lease changes nothing: its message belongs to another by then.
     """
     refused = [each for each in settled if each.decision.disable_channel]
-    with transaction.atomic() if refused else nullcontext():  # one statement needs none
+    broken = [each for each in settled if each.outcome.is_ours and each.decision.state == "failed"]
+    # One statement needs no transaction.
+    with transaction.atomic() if refused or broken else nullcontext():
         results = sql.as_json([_result(each) for each in settled])
         found = sql.prepared(_SETTLE, {"results": results, "now": now})
         kept = {message_id for (message_id,) in found}
         _disable_refused([each for each in refused if each.message.id in kept], now)
+        for each in broken:
+            if each.message.id in kept:
+                say_poisoned(each.message.wire_id, each.decision.reason, now)
     _count(each for each in settled if each.message.id in kept)
     return kept
 

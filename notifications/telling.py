@@ -15,10 +15,10 @@ from notifications.channels import registry
 from notifications.channels.base import Channel, ConfigError, Envelope, Outcome, Pace, Verdict
 from notifications.composing import compose_due, put_off_quiet
 from notifications.contents import Contents, asks_to_confirm, load_contents
-from notifications.lane import Job
+from notifications.lane import Job, own_fault, story
 from notifications.messages import digest_heading
 from notifications.sender import Sender, sender
-from notifications.sending import PER_DESTINATION, Claimed, claim_due
+from notifications.sending import PER_DESTINATION, Claimed, claim_due, has_suspects
 from notifications.settling import put_back
 from notifications.templates import render
 from notifications.turns import take_turns
@@ -49,6 +49,7 @@ def tell(*, kind: str, clock: Clock, shard: int | None = None) -> bool:
     run out.
     """
     work = Work(registry.get(kind), shard, clock, sender())
+    _send_suspects(work)
     is_busy = False
     while work.seconds() < NO_CLAIM_AFTER and work.waits_for_room():
         left, room = work.left(), work.room()
@@ -95,6 +96,10 @@ class Work:
         """Whether a claim is worth its while; False where it is not, for PATIENCE seconds."""
         return self.sender.wait(left=self.ahead() * 3 // 4, within=PATIENCE)
 
+    def waits_for_silence(self) -> bool:
+        """Wait until nothing of this process is on the wire; False where it takes too long."""
+        return self.sender.wait(left=0, within=settings.OUTBOUND_TIMEOUT.total_seconds() + 2)
+
     def left(self) -> set[Claimed]:
         """What this task claimed and is not written down yet."""
         self._claimed = self.sender.left_of(self._claimed)
@@ -130,14 +135,32 @@ class Work:
         return True
 
 
+def _send_suspects(work: Work) -> None:
+    """One at a time, with nothing else on the wire: what took its senders along takes nobody else."""
+    due: Any = {"kind": work.channel.kind, "shard": work.shard}
+    while work.seconds() < NO_CLAIM_AFTER and has_suspects(now=work.clock(), **due):
+        if not work.waits_for_silence():
+            return
+        now, lease = work.clock(), settings.TELL_LEASE
+        claimed = claim_due(limit=1, now=now, lease=lease, suspects=True, **due)
+        if not claimed:
+            return  # its destination is spared
+        _hand_over(work, claimed, now)
+
+
 def _send_next(work: Work, limit: int) -> list[Claimed]:
     """Claim so many at most and hand them over."""
-    ends, now = time.monotonic() + _longest_wait(), work.clock()
+    now = work.clock()
     claimed = _claim(work, limit, now)
     if claimed:
-        jobs = _jobs(work.channel, claimed, ends)
-        work.hand_over(claimed, _with_turns(jobs, now), now)
+        _hand_over(work, claimed, now)
     return claimed
+
+
+def _hand_over(work: Work, claimed: Sequence[Claimed], now: dt.datetime) -> None:
+    """Have these sent that were claimed at `now`, which is this moment."""
+    jobs = _jobs(work.channel, claimed, time.monotonic() + _longest_wait())
+    work.hand_over(claimed, _with_turns(jobs, now), now)
 
 
 def _longest_wait() -> float:
@@ -164,7 +187,9 @@ def _jobs(channel: Channel[Any], claimed: Sequence[Claimed], ends: float) -> lis
     contents = load_contents(message.id for message in claimed)
     addresses = _addresses(channel, {message.channel_id for message in claimed})
     return [
-        _job(message, contents.get(message.id, Contents()), addresses[message.channel_id], ends)
+        _job_or_fault(
+            message, contents.get(message.id, Contents()), addresses[message.channel_id], ends
+        )
         for message in claimed
     ]
 
@@ -233,6 +258,23 @@ def _configured(channel: Channel[Any], channel_id: int, sealed: str) -> tuple[An
 def _config(kind: str, sealed: str, _keys: tuple[str, ...], _allowed: tuple[str, ...]) -> Any:
     """A channel's settings, opened and checked: once for many batches of one channel."""
     return registry.get(kind).parse_config(crypto.decrypt(sealed))
+
+
+def _job_or_fault(message: Claimed, loaded: Contents, address: Address, ends: float) -> Job:
+    """What breaks while one message is made ready is its own trouble, not that of its whole batch."""
+    try:
+        return _job(message, loaded, address, ends)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be sent)
+        _log.error("not_rendered", wire_id=message.wire_id, exception=story(error))
+        return Job(
+            channel=address.channel,
+            message=message,
+            destination_id=address.destination_id,
+            envelope=Envelope(message.wire_id, (), message.created_at),
+            config=None,
+            failed=own_fault(error, Verdict.NOT_ACCEPTED),
+            ends=ends,
+        )
 
 
 def _job(message: Claimed, loaded: Contents, address: Address, ends: float) -> Job:

@@ -69,7 +69,8 @@ broker_transport_options: dict[str, Any] = (
         "socket_timeout": settings.BROKER_TIMEOUT,
         "socket_connect_timeout": min(3.0, settings.BROKER_TIMEOUT),
         "socket_keepalive": True,
-        "health_check_interval": 25,
+        # A connection that is dead and does not say so is found within two of these.
+        "health_check_interval": 10,
         "global_keyprefix": "stalkerr:",
     }
     if _is_redis
@@ -81,6 +82,12 @@ beat_schedule = {
     "tick": {
         "task": "workers.tick",
         "schedule": settings.TICK_INTERVAL.total_seconds(),
-        "options": {"queue": "tick", "expires": 3 * settings.TICK_INTERVAL.total_seconds()},
+        "options": {
+            "queue": "tick",
+            "expires": 2 * 3600.0,  # as workers/hints.py says it of hints
+            # Beat has one connection for life, and only who tries again opens it anew.
+            "retry": True,
+            "retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.5},
+        },
     }
 }

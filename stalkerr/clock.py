@@ -17,6 +17,13 @@ def now() -> dt.datetime:
     return moment.astimezone(dt.UTC)  # type: ignore[no-any-return]
 
 
+def skew() -> dt.timedelta:
+    """How far this machine's clock is ahead of the database's. Nothing is decided by it."""
+    ((moment,),) = sql.rows("SELECT clock_timestamp()")
+    ahead: dt.timedelta = dt.datetime.now(dt.UTC) - moment
+    return ahead
+
+
 def _statement() -> str:
     table = getattr(settings, "CLOCK_OFFSET_TABLE", "")
     if not table:

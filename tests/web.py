@@ -41,13 +41,13 @@ def served(
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "granian", "--interface", interface, "--no-ws"]
     command += ["--workers", str(workers), "--host", "127.0.0.1", "--port", str(port), application]
-    env = environment(
-        DJANGO_SETTINGS_MODULE="stalkerr.settings.test",
-        DATABASE_URL=database_url(),
-        BROKER_TIMEOUT="0.5",
-        PUBLIC_URL=url,
-        **settings,
-    )
+    fixed = {
+        "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
+        "DATABASE_URL": database_url(),
+        "BROKER_TIMEOUT": "0.5",
+        "PUBLIC_URL": url,
+    }
+    env = environment(**fixed | settings)
     with ExitStack() as stack:
         output = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
         process = subprocess.Popen(  # noqa: S603 (the words are ours)

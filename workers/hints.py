@@ -18,7 +18,9 @@ from stalkerr.celery import app
 from workers.witness import headers
 
 PAUSE: Final = 30.0  # seconds
-EXPIRES: Final = 120.0  # a hint older than this has been given again
+# A hint older than this is not worth the reading. Celery judges by the clock of whoever reads it, and a
+# machine's may be off: a worker an hour ahead would throw away whatever expires sooner.
+EXPIRES: Final = 2 * 3600.0
 WAITING: Final = 30  # seconds for which one waiting hint stands for all that say the same
 
 _log = structlog.get_logger(__name__)

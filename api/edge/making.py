@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import Coroutine
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,7 +24,8 @@ from api.upcoming import filter_rows
 from catalog.models import Audiobook
 
 Pool = AsyncConnectionPool[Any]
-PATIENCE: Final = 2.0  # seconds for a connection; then Django's pool has its turn
+PATIENCE: Final = 0.5  # seconds for a connection; then Django's pool has its turn
+LONGEST: Final = 0.5  # seconds for a page; whoever waits for a database that hangs waits no longer
 ORIGINS: Final = 64  # whose manners are known: a host may be spelt in many ways, with any port
 # What Django needs to know of a request to answer as it would answer anybody.
 _PASSED_ON: Final = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto"})
@@ -49,6 +51,7 @@ class Maker:
         self._pool = pool
         # How Django answers a page, but for the page: learnt from its first answer at each origin.
         self._manners: dict[str, Headers] = {}
+        self._under_way: set[asyncio.Task[bytes | None]] = set()
 
     async def make(
         self, question: Question, stamp: str, moment: Moment, scope: Scope
@@ -56,8 +59,8 @@ class Maker:
         """The answer, or None where it is none to be kept: Django is to say what it is."""
         if question.is_of_page and question.origin in self._manners:
             try:
-                body = await self._page(question, moment)
-            except DatabaseError as error:
+                body = await self._in_time(self._page(question, moment))
+            except (DatabaseError, TimeoutError) as error:
                 _log.warning("edge_page_left_to_django", error=type(error).__name__)
                 return None
             headers = self._manners[question.origin]
@@ -65,6 +68,22 @@ class Maker:
         else:
             headers, body = await self._captured(question, scope)
         return Answer.of(stamp, moment.at, headers, body) if body is not None else None
+
+    async def _in_time(self, making: Coroutine[Any, Any, bytes | None]) -> bytes | None:
+        """What it comes to, or TimeoutError.
+
+        It is stopped and not waited for: psycopg, to stop a question, asks the server that hangs.
+        """
+        task = asyncio.create_task(making)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        try:
+            done, _ = await asyncio.wait([task], timeout=LONGEST)
+        finally:
+            task.cancel()
+        if not done:
+            raise TimeoutError
+        return task.result()
 
     async def _page(self, question: Question, moment: Moment) -> bytes | None:
         asked = QueryDict(question.query)

@@ -10,10 +10,11 @@ from graphql import GraphQLError
 from rest_framework.exceptions import APIException
 from strawberry.utils.str_converters import to_camel_case
 
+from api.away import AWAY
 from api.errors import problem_details
 
-# What a caller did; everything else that is raised while an answer is made is a bug of ours.
-KNOWN: Final = (APIException, Http404, PermissionDenied)
+# What a caller did, or a database that is away; everything else that is raised while an answer is made is a bug of ours.
+KNOWN: Final = (APIException, Http404, PermissionDenied, *AWAY)
 HIDDEN: Final = "Something broke here; it has been logged."
 
 _log = structlog.get_logger(__name__)

@@ -48,6 +48,7 @@ class Outcome(NamedTuple):
     remote_id: str = ""  # the other side's name for what it accepted
     costs_try: bool = True  # False where we were only told to come back later (429)
     refusal: bool = False  # a clear no to this address; three days of them are for good
+    is_ours: bool = False  # our own code broke over it: no wait makes that better
 
 
 class Envelope(NamedTuple):

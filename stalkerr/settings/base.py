@@ -4,6 +4,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
+from stalkerr import patience
 from stalkerr.env import env, seconds
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [  # all of them async-capable: one that is not would cost a thread a request
     "api.middleware.safe",
     "api.middleware.limits_told",
+    "api.middleware.hurried",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.ExactOrigins",
@@ -117,6 +119,10 @@ IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10_000_000)  # packed, an
 _database = env.db("DATABASE_URL")
 # PgBouncer or the like stands between us and PostgreSQL, and hands out connections by transaction.
 DATABASE_POOLER = env.bool("DATABASE_POOLER", default=False)
+# The web says how long it waits, and answers 503 then; nobody waits for a worker.
+_patience = env.float("DATABASE_PATIENCE", default=0.0)
+_statement = env.float("DATABASE_STATEMENT_TIMEOUT", default=0.0)
+DATABASE_BUDGET = env.float("DATABASE_BUDGET", default=0.0)  # of one request, in seconds
 DATABASES = {
     "default": {
         "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLER,
@@ -126,10 +132,16 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
+            **patience.options(
+                given=_database.get("OPTIONS", {}).get("options", ""),
+                patience=_patience,
+                statement=_statement,
+            ),
             "pool": {
                 "min_size": 1,
                 "max_size": env.int("DATABASE_POOL_MAX", default=2),
-                "timeout": 10,
+                "timeout": _patience or 10,
+                "connection_class": patience.Patient.for_at_most(_statement),
             },
             # Nothing is prepared by itself, however often it is asked (a generic plan for the fan-out
             # is ten times slower than a planned one), only what stalkerr.sql.prepared asks for.

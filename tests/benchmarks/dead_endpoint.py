@@ -69,7 +69,7 @@ def measure() -> dict[str, Any]:
 
 
 @contextmanager
-def _crew(**settings: str) -> Iterator[None]:
+def _crew(**settings: Any) -> Iterator[None]:
     with (
         tempfile.TemporaryDirectory() as logs,
         crew(Path(logs), workers=1, children=2, **settings),

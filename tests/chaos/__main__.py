@@ -12,6 +12,16 @@ from tests.database import scratch_database
 DRILLS = {
     "kill_senders": "tests.chaos.senders",
     "wipe_broker": "tests.chaos.senders",
+    "broker_outage": "tests.chaos.brokers",
+    "rabbitmq_outage": "tests.chaos.brokers",
+    "slow_postgres": "tests.chaos.databases",
+    "crash_postgres": "tests.chaos.databases",
+    "poison": "tests.chaos.poison",
+    "stalled_sender": "tests.chaos.stalls",
+    "stop_anywhere": "tests.chaos.stalls",
+    "hung_consumer": "tests.chaos.stalls",
+    "full_disk": "tests.chaos.disks",
+    "skewed_clock": "tests.chaos.clocks",
     "drop_replies": "tests.chaos.receivers",
     "bad_gateway": "tests.chaos.receivers",
     "polite": "tests.chaos.polite",
@@ -30,7 +40,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=DRILLS, help="all of them by default")
     parser.add_argument("--messages", type=int, help="of the drills on telling")
     parser.add_argument("--kills", type=int, help="of the drills that kill")
-    parser.add_argument("--seconds", type=float, help="of the drill on politeness")
+    parser.add_argument("--seconds", type=float, help="of politeness, and of a fault")
     parser.add_argument("--cases", type=int, help="of the drill on the API's description")
     parser.add_argument("--audiobooks", type=int, help="of the drill on backups")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

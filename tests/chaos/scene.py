@@ -14,7 +14,7 @@ from tests.sinks import HttpSink, Request, wait_until
 
 MAX_COPIES = 4  # of any message, whatever happens
 # Leases and retries as short as a drill's patience.
-SETTINGS = {"TELL_LEASE": "8", "OUTBOUND_TIMEOUT": "3", "RETRY_BASE": "0.5"}
+SETTINGS: dict[str, Any] = {"TELL_LEASE": "8", "OUTBOUND_TIMEOUT": "3", "RETRY_BASE": "0.5"}
 
 
 def promise(sink: HttpSink, messages: int) -> None:

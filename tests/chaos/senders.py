@@ -4,16 +4,13 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from stalkerr.embedded.account import Account
-from stalkerr.embedded.binaries import wheel_binaries
-from stalkerr.embedded.valkey import BROKER, Valkey
+from stalkerr.embedded.valkey import Valkey
+from tests.chaos.own_servers import begin, own_broker
 from tests.chaos.scene import SETTINGS, figures, promise, wait_for_the_end
 from tests.e2e.crew import crew
 from tests.sinks import HttpSink, Reply, wait_until
@@ -37,15 +34,15 @@ def kill_senders(
         with _crew(logs, in_flight) as workers:
             for kill in range(kills):
                 sink.wait_for((kill + 1) * messages // (kills + 2), within=120)
-                wait_until(lambda: bool(_at_work(sink, killed)), within=60)
-                name = chance.choice(_at_work(sink, killed))
+                wait_until(lambda: bool(at_work(sink, killed)), within=60)
+                name = chance.choice(at_work(sink, killed))
                 workers.kill(name)
                 killed[name] = time.monotonic()
             heal_s = wait_for_the_end(messages)
         return _figures("kill_senders", sink, messages, in_flight, heal_s, kills=kills)
 
 
-def _at_work(sink: HttpSink, killed: dict[str, float]) -> list[str]:
+def at_work(sink: HttpSink, killed: dict[str, float]) -> list[str]:
     """The workers that sent something lately, and since they were last killed."""
     last = {each.headers["user-agent"]: each.at for each in sink.requests[-200:]}
     return sorted(name for name, at in last.items() if at > killed.get(name, 0) + RESTART)
@@ -57,7 +54,7 @@ def wipe_broker(*, messages: int = 5_000, in_flight: int = 8, away: float = AWAY
     with (
         HttpSink(Reply(delay=0.25)) as sink,
         tempfile.TemporaryDirectory() as logs,
-        _broker() as broker,
+        own_broker() as broker,
     ):
         promise(sink, messages)
         with _crew(logs, in_flight, BROKER_URL=broker.url()):
@@ -69,34 +66,6 @@ def wipe_broker(*, messages: int = 5_000, in_flight: int = 8, away: float = AWAY
         return _figures("wipe_broker", sink, messages, in_flight, heal_s, kills=0) | {"wipes": 2}
 
 
-@contextmanager
-def _broker() -> Iterator[Valkey]:
-    """A broker of the drill's own."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = Valkey(
-            name="broker",
-            program=wheel_binaries().valkey,
-            data=Path(folder) / "data",
-            settings=BROKER,
-            account=Account(),
-            log=Path(folder) / "log",
-            port=None,
-            password="drill",
-        )
-        _start(server)
-        try:
-            yield server
-        finally:
-            server.ask_to_stop()
-            server.wait_stopped(patience=5)
-
-
-def _start(server: Valkey) -> None:
-    server.prepare()
-    server.start()
-    server.wait_ready(give_up=lambda: False)
-
-
 def _lose(server: Valkey, away: float) -> None:
     """Killed, its data removed, away for a while, back empty."""
     assert server.process
@@ -104,10 +73,10 @@ def _lose(server: Valkey, away: float) -> None:
     server.process.wait()
     shutil.rmtree(server.data)
     time.sleep(away)
-    _start(server)
+    begin(server)
 
 
-def _crew(logs: str, in_flight: int, **settings: str) -> Any:
+def _crew(logs: str, in_flight: int, **settings: Any) -> Any:
     settings = SETTINGS | {"TELL_IN_FLIGHT": str(in_flight)} | settings
     return crew(Path(logs), workers=WORKERS, children=CHILDREN, **settings)
 

@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from stalkerr.processes import Supervisor, environment
 from workers.ledger.engine import url
@@ -34,27 +36,42 @@ def celery(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def crew(logs: Path, *, workers: int, children: int = 2, **settings: str) -> Iterator[Crew]:
+def crew(
+    logs: Path,
+    *,
+    workers: int,
+    children: int = 2,
+    environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    **settings: Any,
+) -> Iterator[Crew]:
     """Beat and `workers` worker processes, with so many children each, over the test's database.
 
-    Whichever ends is started again at once. `settings` go into their environment.
+    Whichever ends is started again at once. `settings` go into their environment, those of
+    `environments` into that of the worker they name.
     """
-    commands = commands_of(beats=1, workers=workers, children=children)
+    commands = commands_of(beats=1, workers=workers, children=children, environments=environments)
     with running(commands, logs, **settings) as processes:
         yield processes
 
 
-def commands_of(*, beats: int, workers: int, children: int) -> dict[str, list[str]]:
+def commands_of(
+    *,
+    beats: int,
+    workers: int,
+    children: int,
+    environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> dict[str, list[str]]:
     """A crew's commands by name: beat, beat1 …, worker0, worker1 …"""
     names = ["beat", *(f"beat{number}" for number in range(1, beats))]
     commands = {name: celery("beat", "--scheduler", "celery.beat:Scheduler") for name in names}
     for number in range(workers):
-        commands[f"worker{number}"] = worker(f"worker{number}", children)
+        name = f"worker{number}"
+        commands[name] = worker(name, children, **environments.get(name, {}))
     return commands
 
 
 @contextmanager
-def running(commands: dict[str, list[str]], logs: Path, **settings: str) -> Iterator[Crew]:
+def running(commands: dict[str, list[str]], logs: Path, **settings: Any) -> Iterator[Crew]:
     """As `crew`, for any commands."""
     fast = {
         "DJANGO_SETTINGS_MODULE": "stalkerr.settings.test",
@@ -71,7 +88,7 @@ def running(commands: dict[str, list[str]], logs: Path, **settings: str) -> Iter
         processes.stop(patience=5)
 
 
-def worker(name: str, children: int) -> list[str]:
+def worker(name: str, children: int, **environment: str) -> list[str]:
     """The command of a worker for all queues that goes by that name."""
     queues = [
         "-Q",
@@ -81,7 +98,8 @@ def worker(name: str, children: int) -> list[str]:
         f"{name}@test",
     ]
     command = celery("worker", *queues, "--without-gossip", "--without-mingle")
-    return ["env", f"USER_AGENT={name}", *command]
+    own = {"USER_AGENT": name} | environment
+    return ["env", *(f"{key}={value}" for key, value in own.items()), *command]
 
 
 def database_url() -> str:

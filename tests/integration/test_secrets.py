@@ -146,7 +146,7 @@ def test_a_secret_that_a_channel_makes_is_shown_once(
 def test_an_error_of_ours_is_logged_without_its_words(
     as_json: bool, transactional_db: None, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves the guard `_story`: a module may raise with all that it knows in its words."""
+    """Proves the guard `story`: a module may raise with all that it knows in its words."""
 
     class Careless(type(registry.get("webhook"))):  # type: ignore[misc]
         kind = "careless"

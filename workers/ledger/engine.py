@@ -19,8 +19,13 @@ def _engine(_pid: int) -> sa.Engine:
         url(),
         pool_size=settings.LEDGER_POOL_SIZE,
         max_overflow=1,
+        pool_timeout=connection.settings_dict["OPTIONS"]["pool"]["timeout"],
         pool_pre_ping=True,
-        connect_args={"application_name": "stalkerr ledger", "prepare_threshold": None},
+        connect_args={
+            "application_name": "stalkerr ledger",
+            "prepare_threshold": None,
+            "connect_timeout": connection.settings_dict["OPTIONS"]["connect_timeout"],
+        },
     )
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import datetime as dt
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
@@ -22,6 +24,7 @@ from api.edge.shelf import PREFIX, Shelf
 from catalog import revisions
 from catalog.models import Audiobook
 from notifications.hiding import hide_audiobook
+from tests.e2e.crew import database_url
 from tests.edge import PEER, Edge, forgetful, titles
 from tests.factories import make_audiobook
 from tests.sinks import wait_until
@@ -68,6 +71,23 @@ def test_many_small_answers_fill_the_memory_too() -> None:
     kept = [each for each in questions if memory.get(each)]
     assert 1 < len(kept) < 50
     assert kept == questions[-len(kept) :]
+
+
+def test_a_page_that_takes_too_long_is_left_to_django(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves the guard LONGEST: who asks waits for as long as a database that hangs."""
+    assert titles(edge.get(UPCOMING)) == ["Of Sand"]
+    before = len(edge.asked_of_django)
+    monkeypatch.setattr(making, "LONGEST", 0.05)
+    with ThreadPoolExecutor(1) as asking, psycopg.connect(database_url()) as other:
+        other.execute("LOCK TABLE audiobooks")
+        waiting = asking.submit(edge.get, f"{UPCOMING}?q=sand")
+        try:
+            wait_until(lambda: len(edge.asked_of_django) > before)
+        finally:
+            other.rollback()
+        assert titles(waiting.result(30)) == ["Of Sand"]
 
 
 def test_hosts_in_many_spellings_are_not_all_remembered(

@@ -39,8 +39,8 @@ def compose(
     )
 
 
-def claim(now: dt.datetime, limit: int = 100) -> list[Claimed]:
-    return sending.claim_due(kind="webhook", limit=limit, now=now, lease=LEASE)
+def claim(now: dt.datetime, limit: int = 100, *, suspects: bool = False) -> list[Claimed]:
+    return sending.claim_due(kind="webhook", limit=limit, now=now, lease=LEASE, suspects=suspects)
 
 
 def settle(
@@ -148,12 +148,46 @@ def test_a_message_whose_senders_keep_vanishing_ends(channel: Channel, now: dt.d
     moment = now
     for _ in range(sending.MAX_LOST_LEASES):
         moment += LEASE + SECOND
-        (claimed,) = claim(moment)
+        (claimed,) = claim(moment) or claim(moment, suspects=True)
         assert claimed.tries == 0
-    assert claim(moment + LEASE + SECOND) == []
-    assert sending.bury_lost(now=moment + LEASE + SECOND) == 1
+    moment += LEASE + SECOND
+    assert claim(moment) == claim(moment, suspects=True) == []
+    assert sending.bury_lost(now=moment) == 1
     message = Message.objects.get()
-    assert (message.state, message.reason) == ("failed", "worker lost")
+    assert (message.state, message.reason, message.claim_no) == ("failed", "worker lost", 5)
+    alarm = Notice.objects.get(dedupe_key=f"poisoned:{message.wire_id}")
+    assert (alarm.user_id, alarm.created_at) == (None, moment)
+
+
+def test_what_took_two_senders_along_is_no_part_of_a_batch(
+    channel: Channel, now: dt.datetime
+) -> None:
+    """Proves the guard SUSPECT_AFTER: what is beside it again and again would be buried with it."""
+    promise(channel, now, 2)
+    compose(now)
+    moment = now
+    for _ in range(sending.SUSPECT_AFTER - 1):
+        moment += LEASE + SECOND
+        assert len(claim(moment)) == 2
+    moment += LEASE + SECOND
+    assert not sending.has_suspects(kind="webhook", now=moment)
+    assert claim(moment) == []  # both are let go of
+    assert sending.has_suspects(kind="webhook", now=moment)
+    promise(channel, moment)
+    settle(compose(moment), moment, "due", BROKEN)
+    assert len(claim(moment + SECOND)) == 1  # the one above suspicion
+    assert len(claim(moment + SECOND, limit=1, suspects=True)) == 1
+
+
+def test_what_our_own_code_breaks_over_ends_with_an_alarm(
+    channel: Channel, now: dt.datetime
+) -> None:
+    promise(channel, now)
+    (claimed,) = compose(now)
+    fault = Outcome(verdict=Verdict.NOT_ACCEPTED, detail="Our own fault: KeyError", is_ours=True)
+    settle([claimed], now, "failed", fault, reason="Given up after 5 tries")
+    wire_id = Message.objects.get().wire_id
+    assert Notice.objects.filter(dedupe_key=f"poisoned:{wire_id}", user=None).exists()
 
 
 def test_one_crowded_destination_leaves_room_for_the_others(now: dt.datetime) -> None:

@@ -12,11 +12,13 @@ from standardwebhooks import Webhook
 
 from accounts.models import User
 from catalog.services import publish_events
+from notifications import telling
 from notifications.composing import compose_due
 from notifications.confirmation import confirm_channel
 from notifications.models import Attempt, Channel, Delivery, Message
 from notifications.registration import register_channel
 from notifications.sender import sender
+from notifications.sending import SUSPECT_AFTER
 from notifications.telling import tell
 from stalkerr import clock
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_watch
@@ -162,6 +164,37 @@ def test_what_is_on_the_wire_is_settled_though_the_next_claim_fails(
     states = Counter(Message.objects.values_list("state", flat=True))
     assert states["sent"] == len(sink.requests) >= 4
     assert states["sending"] == 0
+
+
+def test_what_can_not_be_made_ready_takes_no_other_along(
+    alice: User, sink: HttpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves the guard _job_or_fault: the whole batch would lose its lease, and again."""
+    broken = make_hook(alice, sink)
+    Channel.objects.filter(id=broken.id).update(headline_template="broken")
+    promise(broken)
+    promise(make_hook(alice, sink), 3)
+
+    def render(headline: str, *_: object) -> None:
+        raise RuntimeError(headline)
+
+    monkeypatch.setattr(telling, "render", render)
+    tell_all("webhook")
+    assert sender().wait(left=0, within=10)
+    states = Counter(Message.objects.values_list("state", flat=True))
+    assert (states["sent"], states["due"]) == (3, 1)
+    assert Message.objects.get(state="due").reason == "Our own fault: RuntimeError"
+
+
+def test_a_suspect_is_sent_alone(alice: User, sink: HttpSink) -> None:
+    """Proves the guard _send_suspects: without it a suspect would wait for ever."""
+    promise(make_hook(alice, sink))
+    compose_due(kind="webhook", groups=1, limit=1, now=clock.now(), lease=dt.timedelta())
+    Message.objects.update(lost_leases=SUSPECT_AFTER - 1)
+    tell_all("webhook")
+    tell_all("webhook")
+    assert sender().wait(left=0, within=10)
+    assert Message.objects.get().state == "sent"
 
 
 def test_a_message_about_nothing_takes_no_other_along(alice: User, sink: HttpSink) -> None:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,9 @@ from django.conf import settings
 from pytest_django import Settings
 from redis import Redis
 
+from stalkerr.celery import Hinting
 from stalkerr.celeryconfig import broker_transport_options
-from tests.sinks import wait_until
+from tests.sinks import RawSink, wait_until
 from workers import hints
 
 TASK = "workers.tick"
@@ -62,6 +64,23 @@ def test_a_hint_that_can_not_be_given_is_given_up_and_then_not_even_tried(no_bro
     for _ in range(100):
         assert not hints.hint("workers.tick", "tick")
     assert time.monotonic() - tried < 1
+
+
+def test_a_hint_makes_one_attempt_to_connect(monkeypatch: pytest.MonkeyPatch, queue: str) -> None:
+    """Proves the guard stalkerr.celery.AT_ONCE: kombu goes on for seconds, and a web request with it."""
+    with RawSink(_hang_up) as broker:
+        configured = dict(broker_transport_options) | {"socket_timeout": 0.5}
+        where = f"redis://127.0.0.1:{broker.port}/0"
+        fresh = Hinting("elsewhere", broker=where, set_as_current=False)
+        fresh.conf.broker_transport_options = configured
+        monkeypatch.setattr(hints, "app", fresh)
+        assert not hints.hint(TASK, queue)
+        assert broker.connections == 1
+        fresh.close()
+
+
+async def _hang_up(_reader: StreamReader, writer: StreamWriter) -> None:
+    writer.close()
 
 
 def test_one_waiting_hint_stands_for_all_that_say_the_same(queue: str) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.channels.base import Outcome, Verdict
-from notifications.retry import MAX_TRIES, Decision, Facts, backoff, decide
+from notifications.retry import MAX_OWN_FAULTS, MAX_TRIES, Decision, Facts, backoff, decide
 
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 BASE = dt.timedelta(seconds=5)
@@ -110,6 +110,14 @@ def test_ten_tries_span_about_three_days() -> None:
     assert 75 * HOUR < sum(waits, dt.timedelta()) < 77 * HOUR
     slowest = sum((backoff(tries, 0.999, BASE) for tries in range(1, MAX_TRIES)), dt.timedelta())
     assert slowest < OLD, "the tenth try comes before the message is too old"
+
+
+def test_what_our_own_code_breaks_over_ends_sooner() -> None:
+    """Proves the guard MAX_OWN_FAULTS."""
+    fault = NOT_ACCEPTED._replace(is_ours=True)
+    assert decided(facts(tries=MAX_OWN_FAULTS - 2), fault).state == "due"
+    assert decided(facts(tries=MAX_OWN_FAULTS - 1), fault).state == "failed"
+    assert decided(facts(tries=MAX_OWN_FAULTS - 1), NOT_ACCEPTED).state == "due"
 
 
 def test_the_base_scales_all_waits() -> None:
