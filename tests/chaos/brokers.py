@@ -37,8 +37,7 @@ def broker_outage(
 ) -> dict[str, Any]:
     """Rows 2 and 6, Redis: it is gone for so many seconds, and whatever else may happen to it.
 
-    Proves the guards: the sweep (`sending.due_shards`, without which what was hinted at in vain is
-    never told) and `hints.PAUSE` with the web's half second (without which writers wait).
+    That a hint makes one attempt to connect is proven by tests/integration/workers/test_hints.py.
     """
     return _outage("broker_outage", _valkey(), messages, seconds, faults)
 
@@ -46,7 +45,11 @@ def broker_outage(
 def rabbitmq_outage(
     *, messages: int = 50, seconds: float = 300, faults: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The same with RabbitMQ, where there is one on this machine whose virtual hosts are ours to make."""
+    """The same with RabbitMQ, where there is one on this machine whose virtual hosts are ours to make.
+
+    Proves the guard `retry` of the tick in stalkerr/celeryconfig.py: without it beat, whose connection
+    was lost, never gives another one, and nothing is told.
+    """
     if not shutil.which("rabbitmqctl"):
         return {"drill": "rabbitmq_outage", "skipped": "no rabbitmqctl", "held": True}
     return _outage("rabbitmq_outage", _rabbitmq(), messages, seconds, faults)

@@ -32,7 +32,7 @@ def slow_postgres(
     """Row 17: answers half a second late, tables locked, connections used up, a server that is silent.
 
     Proves the guards DATABASE_PATIENCE and DATABASE_BUDGET of the web (writers would wait for as long as the
-    fault lasts) and api/away.py (they would be told 500).
+    fault lasts). What a refusal looks like is proven by tests/integration/api/test_database_away.py.
     """
     with own_postgres(max_connections=str(CONNECTIONS)) as server, ExitStack() as stack:
         proxy = stack.enter_context(FaultProxy(server.port or 0))

@@ -26,8 +26,8 @@ KILLS, RAISES = "Kilian Example", "Rae Example"  # tests/chaos/poisoned.py
 def poison(*, messages: int = 1000) -> dict[str, Any]:
     """Row 3: one message kills its process, one raises, one is of 50 MB; all others are sent.
 
-    Proves the guards MAX_LOST_LEASES (the first would be tried for ever), MAX_OWN_FAULTS (the second ten
-    times), and SUSPECT_AFTER (who is beside the first again and again would be given up with it).
+    Its guards MAX_LOST_LEASES, MAX_OWN_FAULTS and SUSPECT_AFTER (who is beside the first again and again
+    would be given up with it) are proven by the tests of sending, retry and telling.
     """
     with HttpSink() as sink, tempfile.TemporaryDirectory() as logs:
         for author in (KILLS, RAISES, HUGE_AUTHOR):

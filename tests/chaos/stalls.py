@@ -70,8 +70,7 @@ def stop_anywhere(
 ) -> dict[str, Any]:
     """Row 4: SIGTERM, SIGQUIT, or SIGTERM and then SIGKILL, `kills` times, amid claims and commits.
 
-    Proves the guards finish_sends (whoever ends in peace leaves nothing behind for others to send
-    again) and sending._LET_GO (what a killed one left is taken over).
+    Its guards, finish_sends and sending._LET_GO, are proven by tests/e2e/test_endings.py and test_kills.py.
     """
     share, number = messages / (kills + 2), 0  # of the messages for each stop; stops so far
 
