@@ -47,7 +47,7 @@ def backup(alice: User, now: dt.datetime, backups: Path) -> Backup:
     for _ in range(3):
         make_audiobook(now=now, out_in=None)
     ReleaseEvent.objects.update(fanned_out_at=now)
-    slots.open_slots(slots={"workers.prune": now})
+    slots.open_slots(slots=[("workers.prune", now)])
     return services.back_up(now=clock.now())
 
 
