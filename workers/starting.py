@@ -1,4 +1,4 @@
-"""Nothing starts on a database that is not as it needs it: behind, ahead, or half of each."""
+"""Nothing starts on a database that lacks what it needs, in either of its schemas."""
 
 import os
 from functools import cache
@@ -17,9 +17,6 @@ from workers.ledger.migrate import config
 PATIENCE: Final = 5  # seconds to connect
 REFUSED: Final = os.EX_CONFIG
 _BEHIND: Final = "run `manage.py upgrade`, then start again."
-_AHEAD: Final = (
-    "start the version that upgraded it, or restore a backup of before, then start again."
-)
 
 Migration = tuple[str, str]  # app and name
 
@@ -27,13 +24,15 @@ _log = structlog.get_logger(__name__)
 
 
 class HalfMigratedError(Exception):
-    """Says in one sentence what the database lacks, or has too much of, and what to do."""
+    """Says in one sentence what the database lacks, and what to do."""
 
 
 def check_schemas() -> None:
-    """Raise HalfMigratedError unless both schemas are just what this code expects.
+    """Raise HalfMigratedError where one of the schemas lacks what this code needs.
 
-    A database that can't be asked is no reason: it may be back in a moment, and /health says so.
+    A database that is ahead of it is no reason: a migration leaves what the version before it needs,
+    and while an upgrade goes on both of them run. Nor is one that can't be asked: it may be back in a
+    moment, and /health says so.
     """
     with_its_own = connection.copy()  # nothing that a process keeps, or hands to its children
     options = connection.settings_dict["OPTIONS"]
@@ -52,38 +51,29 @@ def check_schemas() -> None:
 
 
 def trouble(database: BaseDatabaseWrapper) -> str:
-    """What one of the schemas lacks, or has too much of, and what to do; empty where all is well."""
-    known, replaced = _known()
-    ours = {app for app, _ in known}
-    applied = {name for name in MigrationRecorder(database).applied_migrations() if name[0] in ours}
-    if missing := sorted(known - applied):
-        return f"The database lacks {_name(*missing[0])} of Django's migrations: {_BEHIND}"
-    if strange := sorted(applied - known - replaced):
-        return f"The database has {_name(*strange[0])}, which this version does not know: {_AHEAD}"
-    return _ledgers_trouble(database)
-
-
-def _name(app: str, migration: str) -> str:
-    return f"{app}.{migration}"
+    """What one of the schemas lacks, and what to do; empty where nothing is missing."""
+    applied = MigrationRecorder(database).applied_migrations().keys()
+    if missing := sorted(_known() - applied):
+        return f"The database lacks {'.'.join(missing[0])} of Django's migrations: {_BEHIND}"
+    head, before = _revisions()
+    revision = _revision(database)
+    if revision is None or revision in before:
+        return f"The job ledger is at revision {revision or 'none'}, not {head}: {_BEHIND}"
+    return ""
 
 
 @cache
-def _known() -> tuple[frozenset[Migration], frozenset[Migration]]:
-    """Those of this code, and those they replace: they stay as they are while the process lives."""
-    migrations: Any = MigrationLoader(None).disk_migrations or {}
-    replaced = (name for each in migrations.values() for name in each.replaces)
-    return frozenset(migrations), frozenset(replaced)
+def _known() -> frozenset[Migration]:
+    """Those of this code: they stay as they are while the process lives."""
+    return frozenset(MigrationLoader(None).disk_migrations or {})
 
 
-def _ledgers_trouble(database: BaseDatabaseWrapper) -> str:
+@cache
+def _revisions() -> tuple[str | None, frozenset[str]]:
+    """Of the ledger: the newest of this code, and those before it."""
     scripts = ScriptDirectory.from_config(config())
-    head, known = scripts.get_current_head(), {each.revision for each in scripts.walk_revisions()}
-    revision = _revision(database)
-    if revision == head:
-        return ""
-    if revision is None or revision in known:
-        return f"The job ledger is at revision {revision or 'none'}, not {head}: {_BEHIND}"
-    return f"The job ledger has revision {revision}, which this version does not know: {_AHEAD}"
+    head = scripts.get_current_head()
+    return head, frozenset(each.revision for each in scripts.walk_revisions()) - {head}
 
 
 def _revision(database: BaseDatabaseWrapper) -> str | None:
@@ -97,7 +87,7 @@ def _revision(database: BaseDatabaseWrapper) -> str | None:
 
 
 def refuse(**_: Any) -> None:
-    """End this process with a sentence where the database is not as it needs it."""
+    """End this process with a sentence where the database lacks what it needs."""
     try:
         check_schemas()
     except HalfMigratedError as error:

@@ -38,6 +38,7 @@ CHANGED = {
     *("public.release_events", "public.deliveries", "public.messages", "public.targets"),
     *("public.gaps", "public.store_changes", "public.store_revisions", "public.backups"),
     *("public.accounts_notice", "jobs.job_slot", "jobs.job_run"),
+    "jobs.job_setting",
 }
 
 

@@ -1,6 +1,7 @@
 """What stands before Django."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from django.conf import settings
 
 from api.headers import headers_of
 from api.problems import problem
-from stalkerr.asgi import application
+
+pytestmark = pytest.mark.django_db
 
 PIECE = 100_000
 
@@ -21,6 +23,8 @@ class Sender:
         self.left = pieces
         self.taken = 0
         self.answers: list[Any] = []
+        # No sooner: it looks at the database as it is loaded.
+        self.application = import_module("stalkerr.asgi").application
 
     async def receive(self) -> dict[str, Any]:
         if self.left < 0:
@@ -44,7 +48,7 @@ class Sender:
             "query_string": b"",
             "headers": [(b"host", b"testserver"), (b"content-type", b"text/plain")],
         }
-        async_to_sync(application)(scope, self.receive, self.send)
+        async_to_sync(self.application)(scope, self.receive, self.send)
         return int(self.answers[0]["status"])
 
 

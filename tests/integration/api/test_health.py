@@ -354,7 +354,7 @@ def test_a_database_of_another_version_is_not_ready(client: Client, alive: None)
 def test_a_ledger_of_another_version_is_not_ready(client: Client, alive: None) -> None:
     with engine().begin() as ledger:  # its own connections, which no test's transaction covers
         known = ledger.scalar(sa.text("SELECT version_num FROM jobs.alembic_version"))
-        ledger.execute(sa.text("UPDATE jobs.alembic_version SET version_num = 'older'"))
+        ledger.execute(sa.text("UPDATE jobs.alembic_version SET version_num = '0001'"))
     try:
         assert sick(client) == {"migrations"}
     finally:

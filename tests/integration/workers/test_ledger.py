@@ -37,7 +37,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], Job]:
     """The schedule has one job, and that one."""
 
     def have(entry: Job) -> Job:
-        monkeypatch.setattr(schedule, "_jobs", lambda: (entry,))
+        monkeypatch.setattr(schedule, "entries", lambda: (entry,))
         return entry
 
     return have

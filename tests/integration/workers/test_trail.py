@@ -100,7 +100,9 @@ def test_of_what_is_many_the_first_are_shown_by_as_many_questions(
     assert steps[-1].facts == {"and": f"more than {SHOWN}: the first of them are shown"}
 
 
-@pytest.mark.parametrize("named", ["", "x", "0" * 400, "-1", "9" * 18, str(uuid.uuid4()), "'; --"])
+@pytest.mark.parametrize(
+    "named", ["", "x", "0" * 400, "-1", "9" * 18, str(uuid.UUID(int=7)), "'; --"]
+)
 def test_what_nobody_knows_is_said(db: None, named: str) -> None:
     with pytest.raises(CommandError, match="Nothing goes by that name"):
         call_command("trail", named)
