@@ -23,7 +23,7 @@ HUGE_AUTHOR = "Hugo Example"
 KILLS, RAISES = "Kilian Example", "Rae Example"  # tests/chaos/poisoned.py
 
 
-def poison(*, messages: int = 1000) -> dict[str, Any]:
+def poison(*, messages: int = 1000, lease: int = 8) -> dict[str, Any]:
     """Row 3: one message kills its process, one raises, one is of 50 MB; all others are sent.
 
     Its guards MAX_LOST_LEASES, MAX_OWN_FAULTS and SUSPECT_AFTER (who is beside the first again and again
@@ -39,6 +39,7 @@ def poison(*, messages: int = 1000) -> dict[str, Any]:
         announce()
         settings = SETTINGS | {"TELL_IN_FLIGHT": "8"}
         settings |= {"DJANGO_SETTINGS_MODULE": "tests.chaos.poisoned"}
+        settings |= {"TELL_LEASE": str(lease), "OUTBOUND_TIMEOUT": str(lease // 3)}
         with own_clock(), crew(Path(logs), workers=2, children=1, **settings):
             heal_s = leap_until_done(messages + 3)
         copies = Counter(each.path for each in sink.requests if each.path.startswith("/hook/"))

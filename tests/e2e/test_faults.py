@@ -45,7 +45,7 @@ def test_a_database_that_is_killed_keeps_what_it_acknowledged() -> None:
 
 
 def test_poison_ends_and_takes_nobody_along() -> None:
-    figures = shown(poison(messages=30))
+    figures = shown(poison(messages=30, lease=4))
     assert figures["held"]
 
 
