@@ -98,7 +98,7 @@ def test_the_number_of_questions_is_fixed(
         make_target(f"author {number}", now=now)
         Destination.objects.create(kind="webhook", address=f"{number}.example")
         health.ALL.verdict()  # kept for a few seconds, for all who ask
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(8):
             read(client)
 
 

@@ -18,7 +18,10 @@ def test_the_description_is_valid_and_complete(client: Client, db: None, tmp_pat
     ).json()
     assert schema["openapi"].startswith("3.1")
     described = {
-        path[1:].replace("{token}", "<str:token>").replace("{id}", "<int:pk>")
+        path[1:]
+        .replace("{token}", "<str:token>")
+        .replace("{job}", "<str:job>")
+        .replace("{id}", "<int:pk>")
         for path in schema["paths"]
     }
     assert described == routes() - {"api/schema", "api/docs", "api/redoc"}
