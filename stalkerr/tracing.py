@@ -5,8 +5,8 @@ ReleaseEvent), and passed along with hints to the broker. Nothing depends on it:
 a new one. It has the shape of a trace id of OpenTelemetry: 32 hexadecimal digits.
 """
 
+import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,7 +18,7 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def new_id() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def current() -> str | None:

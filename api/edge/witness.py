@@ -4,19 +4,20 @@ It stands around the edge lane and Django both. What it can't know itself (the r
 in) whoever answers writes down for it: `seen_in(scope)`. Neither the log nor a label ever holds a path.
 """
 
+import logging
 import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-import structlog
 from django.conf import settings
 from django.http import HttpRequest
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from api.edge.protocol import Application, Message, Receive, Scope, Send
 from stalkerr import figures, telemetry, tracing
+from stalkerr.logging import say_plainly
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NOWHERE: Final = "(none)"  # no route: 404, or refused before one was looked for
@@ -25,7 +26,7 @@ _SEEN: Final = "stalkerr.seen"  # of a request's ASGI scope: who asks can't writ
 _HEADER: Final = b"x-request-id"
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
-_log = structlog.get_logger("stalkerr.requests")
+_log = logging.getLogger("stalkerr.requests")
 
 
 @dataclass(slots=True)
@@ -60,11 +61,13 @@ class Witness:
 
         begun = time.perf_counter()
         trace_id = tracing.known(request_id) or tracing.new_id()
-        with bound_contextvars(request_id=request_id, trace_id=trace_id):
-            try:
-                await self._application(scope, receive, send_marked)
-            finally:
-                note(scope["method"], seen, time.perf_counter() - begun)
+        bind_contextvars(request_id=request_id, trace_id=trace_id)
+        try:
+            await self._application(scope, receive, send_marked)
+        finally:
+            taken = time.perf_counter() - begun
+            note(scope["method"], seen, taken, request_id=request_id, trace_id=trace_id)
+            unbind_contextvars("request_id", "trace_id")
 
 
 def id_of(scope: Scope) -> str:
@@ -101,7 +104,7 @@ def _user_id(request: Any) -> int | None:
     return None
 
 
-def note(method: str, seen: Seen, seconds: float) -> None:
+def note(method: str, seen: Seen, seconds: float, **ids: str) -> None:
     """Count a request, and write its line."""
     known = method if method in METHODS else "(other)"
     requests, took = _meters(seen.lane, known, seen.route, f"{seen.status // 100}xx")
@@ -113,12 +116,9 @@ def note(method: str, seen: Seen, seconds: float) -> None:
         "status": seen.status,
     }
     telemetry.tell(f"{known} {seen.route}", seconds, said, failed=seen.status >= 500)
-    _log.info(
-        "request",
-        **said,
-        process_time=round(seconds, 6),
-        user_id=seen.user_id,
-        lane=seen.lane,
+    taken = round(seconds, 6)
+    say_plainly(
+        _log, "request", **said, process_time=taken, user_id=seen.user_id, lane=seen.lane, **ids
     )
 
 

@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
     """Ratios: of rates (`cached`, `not_modified`), of CPU an answer (`uncached`), of feeds."""
     fill()
     with ExitStack() as stack:
-        ours, our_process = stack.enter_context(served(LIMITS_FACTOR="1000000"))
+        ours, our_process = stack.enter_context(served(LIMITS_FACTOR="1000000", LOG_FORMAT="json"))
         plain, plain_process = stack.enter_context(
             served("tests.benchmarks.plain:application", interface="asginl")
         )

@@ -132,8 +132,7 @@ def test_folders_that_are_handed_over_are_there_and_every_volume_is_named() -> N
         each.split(":") for service in SERVICES.values() for each in service.get("volumes", [])
     ]
     ours = {source for source, *_ in mounts if source.startswith("./")}
-    later = {"./docs/monitoring"}  # the dashboard and the alarms
-    assert {source for source in ours - later if not (ROOT / source).exists()} == set()
+    assert {source for source in ours if not (ROOT / source).exists()} == set()
     assert {source for source, *_ in mounts if not source.startswith("./")} == set(
         COMPOSE["volumes"]
     )
