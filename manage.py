@@ -15,7 +15,10 @@ from django.core.management import execute_from_command_line  # noqa: E402
 from stalkerr.embedded import EmbeddedError, ensure, nowhere  # noqa: E402
 from workers.demo.place import move_in  # noqa: E402
 
-SERVERLESS = ("parse", "backtest")  # these read files and no rows: they start nothing, and wait for nothing
+SERVERLESS = (
+    "parse",
+    "backtest",
+)  # these read files and no rows: they start nothing, and wait for nothing
 VAR_DIR = Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parent / "var")
 
 

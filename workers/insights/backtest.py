@@ -14,7 +14,7 @@ from workers.insights.calibration import fit_calibration
 from workers.insights.choosing import Choice, choose
 from workers.insights.curves import Forecasts
 from workers.insights.history import Floats, History, Snapshots
-from workers.insights.protocol import Cutoffs, TooSmall, cutoffs_of
+from workers.insights.protocol import Cutoffs, TooSmallError, cutoffs_of
 from workers.insights.scores import Judged, bounds, score
 from workers.insights.streams import Stream, end_of, streams_of
 
@@ -50,10 +50,10 @@ class Backtest:
 
 
 def backtest(rows: Iterable[tuple[str, dt.date]], *, today: dt.date) -> Backtest:
-    """Raises TooSmall where a record can't tell."""
+    """Raises TooSmallError where a record can't tell."""
     streams = streams_of(rows, today=today)
     if not any(stream.days for stream in streams):
-        raise TooSmall("There is no release in it that happened and belongs to somebody.")
+        raise TooSmallError("There is no release in it that happened and belongs to somebody.")
     return backtest_streams(streams)
 
 

@@ -1,7 +1,6 @@
 """What is easy: the forecasts that anything cleverer must beat before it is served."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -52,7 +51,8 @@ def climatology(past: Snapshots, until: int) -> Fitted:
 
     def forecast(snapshots: Snapshots) -> Forecasts:
         ones = np.ones(len(snapshots))
-        return Forecasts(*(ones * side for side in window), chance=ones * rate)
+        low, middle, high = (ones * side for side in window)
+        return Forecasts(low, middle, high, ones * rate)
 
     return forecast
 

@@ -66,7 +66,8 @@ def _missed(forecasts: Forecasts, remaining: Floats) -> Floats:
     came = remaining <= HORIZON
     day = np.log(np.maximum(remaining[came], 1))
     low, high = (np.log(np.maximum(side[came], 1)) for side in (forecasts.low, forecasts.high))
-    return np.maximum(low - day, day - high)
+    missed: Floats = np.maximum(low - day, day - high)
+    return missed
 
 
 def _log_odds(chance: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from workers.insights.history import HORIZON, YEAR, Floats
 
 STEP: Final = 5
-DAYS: Final = np.arange(0, HORIZON + 1, STEP, dtype=np.float64)
+DAYS: Final[Floats] = np.arange(0, HORIZON + 1, STEP, dtype=np.float64)
 QUANTILES: Final = (0.1, 0.5, 0.9)
 _AT_YEAR: Final = YEAR // STEP
 
@@ -28,7 +28,7 @@ class Forecasts:
 
 
 def read(curves: Floats) -> Forecasts:
-    """What curves (rows × DAYS) say of window and chance."""
+    """What curves (a row each, a column per one of DAYS) say of window and chance."""
     low, middle, high = (quantile(curves, q) for q in QUANTILES)
     return Forecasts(low, middle, high, curves[:, _AT_YEAR])
 
@@ -40,4 +40,5 @@ def quantile(curves: Floats, q: float) -> Floats:
     rows = np.arange(len(curves))
     below, above = given[rows, after - 1], given[rows, after]
     part = (q - below) / np.maximum(above - below, 1e-12)
-    return DAYS[after - 1] + STEP * np.clip(part, 0, 1)
+    days: Floats = DAYS[after - 1] + STEP * np.clip(part, 0, 1)
+    return days

@@ -42,7 +42,8 @@ class Hazard:
         survival = np.concatenate([np.zeros((len(logs), 1)), np.cumsum(logs, axis=1)], axis=1)
         index = np.minimum(DAYS // BIN, BINS - 1).astype(int)
         part = (DAYS - index * BIN) / BIN
-        return 1 - np.exp(survival[:, index] + part * logs[:, index])
+        curves: Floats = 1 - np.exp(survival[:, index] + part * logs[:, index])
+        return curves
 
 
 def fit_hazard(history: History, renewal: Renewal, past: Snapshots, until: int) -> Hazard | None:

@@ -12,7 +12,7 @@ LARGE: Final = 20_000  # releases; such a record needs fewer cut-offs, and each 
 LEAST_RELEASES_SCORED: Final = 30
 
 
-class TooSmall(Exception):
+class TooSmallError(Exception):
     """The record has too little in it to say anything of a model."""
 
 
@@ -38,7 +38,7 @@ def cutoffs_of(history: History, end: int) -> Cutoffs:
     cutoffs = Cutoffs(tuple(days[-scored - before : -scored]), tuple(days[-scored:]))
     found = sum(int(np.sum(history.at(day).remaining <= HORIZON)) for day in cutoffs.scored)
     if found < LEAST_RELEASES_SCORED:
-        raise TooSmall(
+        raise TooSmallError(
             f"Too little to judge by: {found} releases could be forecast, {LEAST_RELEASES_SCORED}"
             " are needed. It counts who has three releases, the last of them within three years"
             " before a cut-off, and another within the two years after it."

@@ -43,7 +43,8 @@ class Renewal:
         silent = ndtr((mean - np.log(elapsed)) / spread)
         left = ndtr((mean - np.log(elapsed + DAYS)) / spread)
         lives = self.lives * silent / (self.lives * silent + 1 - self.lives)
-        return lives * (1 - left / np.maximum(silent, 1e-300))
+        curves: Floats = lives * (1 - left / np.maximum(silent, 1e-300))
+        return curves
 
 
 def fit_renewal(history: History, past: Snapshots, until: int) -> Renewal:

@@ -5,21 +5,22 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from workers.insights.backtest import Backtest, Result
 
 # Key of a figure, its heading, and how it is printed.
 COLUMNS = (
-    ("medae", "median error", "{:.1f}"),
+    ("medae", "error", "{:.1f}"),
     ("within30", "≤30 d", "{:.1%}"),
     ("within60", "≤60 d", "{:.1%}"),
     ("within90", "≤90 d", "{:.1%}"),
     ("pinball", "pinball", "{:.2f}"),
-    ("coverage80", "80% holds", "{:.1%}"),
+    ("coverage80", "80% has", "{:.1%}"),
     ("width80", "width", "{:.0f}"),
     ("brier12", "Brier", "{:.3f}"),
-    ("ece", "cal. error", "{:.3f}"),
+    ("ece", "cal.", "{:.3f}"),
 )
 
 
@@ -33,9 +34,9 @@ def json_lines(name: str, done: Backtest) -> Iterator[str]:
 
 
 def table_of(name: str, done: Backtest) -> Table:
-    """Days and shares; below a figure its 95 % interval, where there is one."""
-    table = Table(title=_title(name, done), title_justify="left", show_lines=True)
-    table.add_column("model")
+    """Errors and widths in days; below a figure its 95 % interval, where there is one."""
+    table = Table(title=_title(name, done), title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("model", min_width=21)
     for heading in [*(heading for _, heading, _ in COLUMNS), "fit s", "predict s"]:
         table.add_column(heading, justify="right")
     for result in done.results:
@@ -89,5 +90,5 @@ def _served(name: str, done: Backtest) -> dict[str, Any]:
 
 
 def _days(done: Backtest) -> tuple[str, str]:
-    scored = done.cutoffs.scored
-    return tuple(dt.date.fromordinal(day).isoformat() for day in (scored[0], scored[-1]))  # type: ignore[return-value]
+    first, last = done.cutoffs.scored[0], done.cutoffs.scored[-1]
+    return dt.date.fromordinal(first).isoformat(), dt.date.fromordinal(last).isoformat()

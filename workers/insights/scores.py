@@ -34,7 +34,8 @@ class Judged:
         missed = self.remaining[:, None] - self.forecasts.quantiles()
         missed[~self.came] = 0
         quantiles = np.array(QUANTILES)
-        return np.maximum(quantiles * missed, (quantiles - 1) * missed).mean(axis=1)
+        loss: Floats = np.maximum(quantiles * missed, (quantiles - 1) * missed).mean(axis=1)
+        return loss
 
     def brier(self) -> Floats:
         return (self.forecasts.chance - (self.remaining <= YEAR)) ** 2
@@ -68,7 +69,7 @@ def gain(judged: Judged, other: Judged) -> tuple[float, float, float]:
     """By which share pinball lies below another model's, and its 95 % interval."""
     came = judged.came
     ours, theirs = judged.pinball()[came], other.pinball()[came]
-    drawn = [1 - (ours @ w[came]) / (theirs @ w[came]) for w in _draws(judged)]
+    drawn = [float(1 - (ours @ w[came]) / (theirs @ w[came])) for w in _draws(judged)]
     return (float(1 - ours.sum() / theirs.sum()), *_bounds(drawn))
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
@@ -28,7 +29,7 @@ _HELPERS = (
     "adaptation|afterword|editor|foreword|illustrator|illustrations|introduction|translator"
     "|adapter|adattatore|traductor|traduttore|traducteur|übersetzer|bearbeiter|herausgeber|vorwort"
 )
-_HELPER = re.compile(rf"[-–]\s*(?:{_HELPERS})\s*$", re.IGNORECASE)
+_HELPER = re.compile(rf"[-\u2013]\s*(?:{_HELPERS})\s*$", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?")
 _DAY_FIRST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{2}|\d{4})")
 
@@ -61,7 +62,8 @@ def read_table(path: Path) -> Table:
 def day_of(text: str) -> dt.date:
     """A date as 2024-05-31, with or without a time after it. Raises ValueError."""
     if parts := _ISO.fullmatch(text):
-        return dt.date(*(int(part) for part in parts.groups()))
+        year, month, day = (int(part) for part in parts.groups())
+        return _day(text, year, month, day)
     raise ValueError(f"{text[:40]!r} is not a date like 2024-05-31")
 
 
@@ -71,9 +73,16 @@ def audible_day_of(text: str) -> dt.date:
     if parts is None:
         return day_of(text)
     day, month, year = (int(part) for part in parts.groups())
-    # Audible began in 1995: what ends in 69 … 99 is from before 2000.
+    # Audible began in 1995: what ends in 69 to 99 is from before 2000.
     century = 0 if year > 99 else 1900 if year >= 69 else 2000
-    return dt.date(century + year, month, day)
+    return _day(text, century + year, month, day)
+
+
+def _day(text: str, year: int, month: int, day: int) -> dt.date:
+    try:
+        return dt.date(year, month, day)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no day of the calendar") from None
 
 
 def authors_of(text: str) -> list[str]:
@@ -84,8 +93,7 @@ def authors_of(text: str) -> list[str]:
 
 def _read(name: str, lines: TextIO) -> Table:
     sample = lines.readline()
-    lines.seek(0)
-    reader = csv.reader(lines, delimiter=max(",;\t", key=sample.count))
+    reader = csv.reader(chain([sample], lines), delimiter=max(",;\t", key=sample.count))
     try:
         columns = [column.strip().casefold() for column in next(reader, [])]
         return _collect(name, reader, _reading(name, columns))

@@ -2,6 +2,7 @@
 
 import os
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from workers.insights.tables import Table, TableError, read_table
 
 NEEDED = ("numpy", "scipy", "lightgbm", "sklearn")
+WIDTH = 140
 
 
 class Command(BaseCommand):
@@ -43,7 +45,7 @@ class Command(BaseCommand):
         # Only here: what starts with the product must not need these packages.
         from workers.insights import report
         from workers.insights.backtest import backtest
-        from workers.insights.protocol import TooSmall
+        from workers.insights.protocol import TooSmallError
 
         if table.blank:
             self.stderr.write(
@@ -51,14 +53,20 @@ class Command(BaseCommand):
             )
         try:
             done = backtest(table.rows, today=timezone.now().date())
-        except TooSmall as error:
+        except TooSmallError as error:
             raise CommandError(f"{path.name}: {error}") from None
         if as_json:
             self.stdout.write("\n".join(report.json_lines(path.name, done)))
             return
-        console = Console(file=self.stdout._out, width=None if self.stdout.isatty() else 140)
-        console.print(report.table_of(path.name, done))
-        console.print(report.verdict(done), highlight=False)
+        self.stdout.write(_printed(report.table_of(path.name, done)))
+        self.stdout.write(report.verdict(done))
+
+
+def _printed(table: Any) -> str:
+    """In a width of its own: a table that is folded to a terminal's can't be read."""
+    lines = StringIO()
+    Console(file=lines, width=WIDTH).print(table)
+    return "\n".join(line.rstrip() for line in lines.getvalue().splitlines())
 
 
 def _read(path: Path) -> Table:
