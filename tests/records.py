@@ -10,13 +10,18 @@ Rows = list[tuple[str, dt.date]]
 
 
 def make_rows(
-    entities: int = 60, *, seed: int = 1, spread: float = 0.25, prefix: str = "series"
+    entities: int = 60,
+    *,
+    seed: int = 1,
+    spread: float = 0.25,
+    longest: int = 400,
+    prefix: str = "series",
 ) -> Rows:
-    """Each keeps to 60 to 400 days, give or take, from some day of the first years on."""
+    """Each keeps to its number of days, give or take, from some day of the first years on."""
     chance = random.Random(seed)
     rows: Rows = []
     for number in range(entities):
-        rhythm = chance.uniform(60, 400)
+        rhythm = chance.uniform(60, longest)
         day = BEGIN + dt.timedelta(days=chance.randrange(1500))
         while day < END:
             rows.append((f"{prefix}-{number:03}", day))

@@ -28,14 +28,14 @@ def forecasts_of(rows: Rows) -> Iterator[tuple[str, list[str], Forecasts]]:
 
 def test_rows_after_a_cutoff_change_no_forecast_made_on_it() -> None:
     """Proves that nothing leaks: not into streams, snapshots, rhythms, trees or calibrations."""
-    rows = make_rows(60, spread=0.5)
+    rows = make_rows(40, spread=0.5)
     past = [row for row in rows if row[1] <= SPLIT]
     gone = [name for name, _ in past[:200]]
     other = [(name, SPLIT + dt.timedelta(days=1 + 3 * n)) for n, name in enumerate(gone)]
     dumped = [("series-001", SPLIT + dt.timedelta(days=2))] * 400
     strangers = [(f"a-{name}", day) for name, day in make_rows(20, seed=9) if day > SPLIT]
     as_it_was = list(forecasts_of(rows))
-    assert len(as_it_was[0][1]) > 40
+    assert len(as_it_was[0][1]) > 25
     for changed in (past, past + other, past + dumped + strangers):
         for (name, names, said), (_, others, again) in zip(
             as_it_was, forecasts_of(changed), strict=True
@@ -47,7 +47,7 @@ def test_rows_after_a_cutoff_change_no_forecast_made_on_it() -> None:
 
 def test_cutoffs_are_half_years_with_two_years_of_record_after_each() -> None:
     run = Run(streams_of(make_rows(60), today=END))
-    cutoffs = cutoffs_of(run.history, END.toordinal())
+    cutoffs = cutoffs_of(run.history, END.toordinal() - 1)
     days = [dt.date.fromordinal(day) for day in cutoffs.before + cutoffs.scored]
     assert (days[0], days[6], days[-1]) == (
         dt.date(2014, 1, 1),
@@ -57,6 +57,7 @@ def test_cutoffs_are_half_years_with_two_years_of_record_after_each() -> None:
     assert len(days) == 16
 
 
+@pytest.mark.slow
 def test_a_steady_record_is_forecast_well_and_served_by_a_learned_model() -> None:
     done = backtest(make_rows(80, spread=0.3), today=END)
     results = {result.model: result for result in done.results}

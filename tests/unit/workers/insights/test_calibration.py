@@ -31,10 +31,12 @@ def test_windows_are_never_narrowed() -> None:
     assert fit_calibration([(1000, said, days)], 5000).widening == 0
 
 
-def test_chances_that_were_too_high_come_down() -> None:
-    said, days = forecasts(low=1, high=600, chance=0.9), came_after(low=1, high=300, share=0.5)
-    learnt = fit_calibration([(1000, said, days)], 1000 + YEAR)
-    assert abs(learnt.applied(said).chance[0] - 0.5) < 0.05
+def test_chances_that_were_too_high_come_down_and_keep_their_order() -> None:
+    high = forecasts(low=1, high=600, chance=0.9), came_after(low=1, high=300, share=0.6)
+    less = forecasts(low=1, high=600, chance=0.5), came_after(low=1, high=300, share=0.2)
+    learnt = fit_calibration([(1000, *high), (1000, *less)], 1000 + YEAR)
+    assert abs(learnt.applied(high[0]).chance[0] - 0.6) < 0.02
+    assert abs(learnt.applied(less[0]).chance[0] - 0.2) < 0.02
 
 
 def test_a_cutoff_that_is_not_over_teaches_nothing() -> None:

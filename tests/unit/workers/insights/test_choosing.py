@@ -46,7 +46,9 @@ def test_better_windows_do_not_make_up_for_worse_chances() -> None:
 
 
 def test_scores_of_a_forecast_that_is_always_right() -> None:
-    right = Judged(np.arange(ROWS), Forecasts(DAYS, DAYS, DAYS, (DAYS <= 365) * 1.0), DAYS)
+    right = Judged(
+        np.arange(ROWS), Forecasts(DAYS, DAYS, DAYS, np.where(DAYS <= 365, 1.0, 0.0)), DAYS
+    )
     assert score(right) == {
         "medae": 0, "within30": 1, "within60": 1, "within90": 1, "pinball": 0, "coverage80": 1,
         "width80": 0, "brier12": 0, "ece": 0,
@@ -55,6 +57,7 @@ def test_scores_of_a_forecast_that_is_always_right() -> None:
 
 def test_what_did_not_come_counts_for_the_chance_only() -> None:
     days = np.array([10.0, np.inf])
-    of = Forecasts(*(np.array([side, 700.0]) for side in (5.0, 20.0, 40.0)), np.array([1.0, 0.5]))
+    low, middle, high = (np.array([side, 700.0]) for side in (5.0, 20.0, 40.0))
+    of = Forecasts(low, middle, high, np.array([1.0, 0.5]))
     scores = score(Judged(np.array([0, 1]), of, days))
     assert (scores["medae"], scores["coverage80"], scores["brier12"]) == (10, 1, 0.125)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def stream(*given: dt.date) -> Stream:
 @given(st.lists(st.integers(0, 3000), max_size=60).map(sorted))
 def test_releases_lie_more_than_a_week_apart_and_every_day_belongs_to_one(given: list[int]) -> None:
     firsts = collapsed(given)
-    gaps = [later - earlier for earlier, later in zip(firsts, firsts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(firsts)]
     assert all(gap > SAME_RELEASE for gap in gaps)
     assert all(any(0 <= day - first <= SAME_RELEASE for first in firsts) for day in given)
 
