@@ -13,7 +13,7 @@ from rich.console import Console
 from workers.insights.tables import Table, TableError, read_table
 
 NEEDED = ("numpy", "scipy", "lightgbm", "sklearn")
-WIDTH = 140
+WIDTH = 150
 
 
 class Command(BaseCommand):

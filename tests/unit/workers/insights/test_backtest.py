@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.records import END, Rows, make_rows
+from workers.insights import calibration
 from workers.insights.backtest import MODELS, Run, backtest
 from workers.insights.curves import Forecasts
 from workers.insights.protocol import TooSmallError, cutoffs_of
@@ -26,8 +27,11 @@ def forecasts_of(rows: Rows) -> Iterator[tuple[str, list[str], Forecasts]]:
         yield name, [run.history.names[entity] for entity in now.entity], forecasts
 
 
-def test_rows_after_a_cutoff_change_no_forecast_made_on_it() -> None:
+def test_rows_after_a_cutoff_change_no_forecast_made_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Proves that nothing leaks: not into streams, snapshots, rhythms, trees or calibrations."""
+    monkeypatch.setattr(calibration, "LEAST_PAST", 30)  # so that so small a record has some
     rows = make_rows(40, spread=0.5)
     past = [row for row in rows if row[1] <= SPLIT]
     gone = [name for name, _ in past[:200]]
@@ -43,6 +47,16 @@ def test_rows_after_a_cutoff_change_no_forecast_made_on_it() -> None:
             assert names == others
             assert np.array_equal(said.quantiles(), again.quantiles()), name
             assert np.array_equal(said.chance, again.chance), name
+
+
+def test_what_is_learnt_from_knows_no_release_after_the_cutoff() -> None:
+    """Proves the guard in the snapshots of the past: they were made with all that is on record."""
+    until = SPLIT.toordinal()
+    past = Run(streams_of(make_rows(40), today=END)).past.known_by(until)
+    assert len(past) > 100
+    known = np.isfinite(past.remaining)
+    assert int((past.day + past.remaining)[known].max()) <= until
+    assert bool((~known[past.day > until - 60]).any())
 
 
 def test_cutoffs_are_half_years_with_two_years_of_record_after_each() -> None:

@@ -41,9 +41,13 @@ def test_chances_that_were_too_high_come_down_and_keep_their_order() -> None:
 
 def test_a_cutoff_that_is_not_over_teaches_nothing() -> None:
     """Proves both guards against leaks: its truth is not known before a year, and two."""
-    said, days = forecasts(low=90, high=110, chance=0.9), came_after(low=20, high=220, share=0.5)
-    assert fit_calibration([(1000, said, days)], 1000 + YEAR - 1) == Calibration()
-    assert fit_calibration([(1000, said, days)], 1000 + HORIZON - 1).widening == 0
+    said = forecasts(low=90, high=110, chance=0.9), came_after(low=20, high=220, share=0.6)
+    less = forecasts(low=90, high=110, chance=0.5), came_after(low=20, high=220, share=0.2)
+    past = [(1000, *said), (1000, *less)]
+    assert fit_calibration(past, 1000 + YEAR - 1) == Calibration()
+    assert fit_calibration(past, 1000 + YEAR).intercept != 0
+    assert fit_calibration(past, 1000 + HORIZON - 1).widening == 0
+    assert fit_calibration(past, 1000 + HORIZON).widening > 0
 
 
 def test_too_few_teach_nothing() -> None:
