@@ -18,6 +18,8 @@ from workers.insights.protocol import Cutoffs, TooSmallError, cutoffs_of
 from workers.insights.scores import Judged, bounds, score
 from workers.insights.streams import Stream, end_of, streams_of
 
+MOST_PAST: Final = 100_000  # snapshots learnt from at one cut-off, drawn where there are more
+SEED: Final = 7
 MODELS: Final = (*BASELINES, *LEARNED)
 
 
@@ -88,7 +90,7 @@ class Run:
 
     def forecast(self, day: int, *, is_scored: bool) -> None:
         now = self.history.at(day)
-        past = self.past.known_by(day)
+        past = _some(self.past.known_by(day))
         if len(now):
             self._ask_learned(day, past, now, is_scored=is_scored)
         if len(now) and is_scored:
@@ -124,3 +126,11 @@ class Run:
             self.said[name].append((now, fitted(now)))
             self.seconds[name].fit += fit_until - began
             self.seconds[name].predict += process_time() - fit_until
+
+
+def _some(past: Snapshots) -> Snapshots:
+    """A bounded number, drawn by nothing but how many there are."""
+    if len(past) <= MOST_PAST:
+        return past
+    drawn = np.random.default_rng(SEED).choice(len(past), MOST_PAST, replace=False)
+    return past.take(np.sort(drawn))

@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
-LARGEST_TABLE: Final = 256 * 1024 * 1024
-MOST_ROWS: Final = 1_000_000
+LARGEST_TABLE: Final = 64 * 1024 * 1024
+MOST_ROWS: Final = 250_000
 LONGEST_NAME: Final = 500
 
 Row = tuple[str, dt.date]
