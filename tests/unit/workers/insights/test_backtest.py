@@ -56,7 +56,7 @@ def test_what_is_learnt_from_knows_no_release_after_the_cutoff() -> None:
     assert len(past) > 100
     known = np.isfinite(past.remaining)
     assert int((past.day + past.remaining)[known].max()) <= until
-    assert bool((~known[past.day > until - 60]).any())
+    assert bool((~known[past.day > until - 100]).any())
 
 
 def test_cutoffs_are_half_years_with_two_years_of_record_after_each() -> None:
