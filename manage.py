@@ -15,7 +15,8 @@ from django.core.management import execute_from_command_line  # noqa: E402
 from stalkerr.embedded import EmbeddedError, ensure, nowhere  # noqa: E402
 from workers.demo.place import move_in  # noqa: E402
 
-SERVERLESS = ("parse",)  # these read files and no rows: they start nothing, and wait for nothing
+# These read files and no rows: they start nothing, and wait for nothing.
+SERVERLESS = ("parse", "backtest")
 VAR_DIR = Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parent / "var")
 
 
