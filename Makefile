@@ -71,7 +71,7 @@ check: lint types imports ## everything that must hold before a change goes in
 	@$(RUN) manage.py makemigrations --check --dry-run
 	@scripts/check-production
 	@$(MAKE) test
-	@$(RUN) -m pytest -q -n 2 -m "slow or e2e"
+	@$(RUN) -m pytest -q -n 2 -m "(slow or e2e) and not long"
 	@$(MAKE) demo ONCE=1
 	@scripts/check-up
 

@@ -35,6 +35,8 @@ _OF_SERVER = ("_granian", "granian.access")
 
 def configure(options: dict[str, str]) -> None:
     """Django's LOGGING_CONFIG: `options` holds `format` (console or json) and `level`."""
+    # No line of ours says these, and each costs every record something.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

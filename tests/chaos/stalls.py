@@ -27,7 +27,6 @@ HELD_UP = (
 )
 GRACE = 60.0  # seconds that a container has to end
 NOTICED = 180.0  # seconds until a worker that hangs is seen
-INTERVALS = 10.0  # of a deployment's sweeps, times those of a drill
 
 
 # -- stopped -----------------------------------------------------------------------------------
@@ -174,8 +173,8 @@ def _double_runs() -> int:
 def hung_consumer() -> dict[str, Any]:
     """Row 7: the main process of a worker hangs, /health says so, and again when it goes on.
 
-    Proves the guard MISSED_RUNS of api/health.py: the process is there, and so is its connection.
-    Sweeps run every second here, in a deployment ten times as rarely.
+    By the silence of its queues' canaries (api/checks.py): the process is there, and so is its
+    connection.
     """
     fast = {"TICK_INTERVAL": "1", "SWEEP_INTERVAL": "1"}
     with tempfile.TemporaryDirectory() as folder:
@@ -201,16 +200,9 @@ def hung_consumer() -> dict[str, Any]:
     return {
         "drill": "hung_consumer",
         "noticed_s": round(noticed_s, 1),
-        "noticed_s_deployed": round(noticed_s * INTERVALS, 1),
         "heal_s": round(healed_s, 1),
         "restarts": int(not is_same),
-        "held": before
-        and seen
-        and again
-        and is_same
-        and others["database"]
-        and others["broker"]
-        and noticed_s * INTERVALS <= NOTICED,
+        "held": before and seen and again and is_same and others["database"] and others["broker"],
     }
 
 

@@ -22,6 +22,7 @@ def test_three_beats_and_kills_make_each_slot_once() -> None:
     assert figures["held"]
 
 
+@pytest.mark.long
 def test_beats_that_are_all_dead_are_told_of_and_made_up_for() -> None:
     """Row 10: who notices, and what becomes of the slots of ten minutes."""
     figures = dead_beats()

@@ -225,6 +225,7 @@ def test_a_task_that_kills_its_worker_has_an_end(broker: str, tmp_path: Path) ->
 # -- what takes long -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_job_of_ten_minutes_delays_nothing_and_ends_when_its_process_is_asked_to(
     tmp_path: Path,
 ) -> None:

@@ -23,6 +23,7 @@ def shown(figures: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
+@pytest.mark.long
 def test_a_broker_that_is_gone_costs_no_write_and_no_news() -> None:
     figures = shown(broker_outage(messages=10, seconds=5, faults=("gone",)))
     assert figures["writes_lost"] == figures["lost"] == 0
@@ -49,6 +50,7 @@ def test_poison_ends_and_takes_nobody_along() -> None:
     assert figures["held"]
 
 
+@pytest.mark.long
 def test_a_worker_that_stood_still_changes_nothing_of_what_others_have() -> None:
     figures = shown(stalled_sender(messages=100))
     assert figures["refused"] > 0
@@ -56,11 +58,13 @@ def test_a_worker_that_stood_still_changes_nothing_of_what_others_have() -> None
     assert figures["held"]
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_is_seen() -> None:
     figures = shown(hung_consumer())
     assert figures["held"]
 
 
+@pytest.mark.long
 def test_a_full_disk_refuses_and_recovers() -> None:
     figures = shown(full_disk(messages=10, seconds=5, faults=("postgres",)))
     if "skipped" in figures:

@@ -12,6 +12,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long
 def test_a_restore_under_workers_brings_all_back_and_sends_nothing() -> None:
     """Proves settle_restored: without it whatever was unsent at the backup is sent a second time."""
     figures = restore_backup(audiobooks=2_000)
