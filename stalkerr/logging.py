@@ -1,10 +1,12 @@
 """Logs: one line an event with named values; JSON for machines, colours for people."""
 
+import asyncio
 import datetime as dt
 import logging
 import logging.config
 import sys
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -31,6 +33,7 @@ _QUIET = (
     "urllib3",
 )
 _OF_SERVER = ("_granian", "granian.access")
+HOLD: Final = 0.1  # seconds
 
 
 def configure(options: dict[str, str]) -> None:
@@ -51,7 +54,7 @@ def configure(options: dict[str, str]) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": {"()": _formatter, "json": options["format"] == "json"}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "handlers": {"stderr": {"()": _Stderr, "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 # One line a request or task of theirs says nothing that ours do not.
@@ -86,6 +89,41 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return orjson.dumps(line | {"timestamp": at}).decode()
 
     is_json = False
+
+
+def _loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    """What is said plainly on an event loop waits for a moment: each write lets go of the interpreter,
+    and costs a busy server more than all else of a line. No other line overtakes it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        loop = _loop() if hasattr(record, "plain") else None
+        if loop is None:
+            self.flush()
+            super().emit(record)
+            return
+        if not self._waiting:
+            loop.call_later(HOLD, self.flush)
+        self._waiting.append(self.format(record) + self.terminator)
+
+    def flush(self) -> None:
+        """Also at the end of the process: logging asks for it."""
+        with self.lock or nullcontext():
+            waiting, self._waiting = self._waiting, []
+            if waiting:
+                self.stream.write("".join(waiting))
+        super().flush()
 
 
 def _formatter(*, json: bool) -> logging.Formatter:
