@@ -55,8 +55,8 @@ def test_ctrl_c_while_a_command_is_being_loaded_just_ends_it() -> None:
         text=True,
     )
     try:
-        wait_until(lambda: catches_ctrl_c(process.pid))  # Python itself does, at first
-        wait_until(lambda: not catches_ctrl_c(process.pid))
+        wait_until(lambda: catches_ctrl_c(process.pid), every=0.01)  # Python itself, at first
+        wait_until(lambda: not catches_ctrl_c(process.pid), every=0.01)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     finally:
