@@ -93,6 +93,7 @@ backtest: $(DEV) ## how well the next release would have been forecast (DATA= a 
 .PHONY: chaos
 chaos: $(DEV) ## drills: kill, stall, fill and lose whatever the product stands on
 	@$(RUN) -m tests.chaos
+	@$(RUN) -m pytest -q -m long
 
 # Never in CI: it asks a real store. What is given on make's command line is in the environment.
 .PHONY: live

@@ -207,6 +207,7 @@ def test_a_task_that_kills_its_child_runs_once(broker: str, tmp_path: Path) -> N
         assert crew.starts() == {"worker": 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_task_that_kills_its_worker_has_an_end(broker: str, tmp_path: Path) -> None:
     """x-delivery-limit: RabbitMQ gives it to the next worker at once."""

@@ -114,6 +114,7 @@ def test_every_message_arrives_once_and_no_process_is_left(var: Path) -> None:
     assert "\x1b" not in demo.said()  # no control codes where there is no terminal
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
 def test_it_starts_afresh_each_time_and_stays_up_until_ctrl_c(var: Path) -> None:

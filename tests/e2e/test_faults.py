@@ -38,6 +38,7 @@ def test_tables_that_are_locked_refuse_in_time_and_lose_nothing() -> None:
     assert figures["restarts"] == 0
 
 
+@pytest.mark.long
 def test_a_database_that_is_killed_keeps_what_it_acknowledged() -> None:
     figures = shown(crash_postgres(messages=10, kills=2))
     assert figures["writes_lost"] == figures["lost"] == figures["broken"] == 0
@@ -45,6 +46,7 @@ def test_a_database_that_is_killed_keeps_what_it_acknowledged() -> None:
     assert figures["restarts"] == 0
 
 
+@pytest.mark.long
 def test_poison_ends_and_takes_nobody_along() -> None:
     figures = shown(poison(messages=30, lease=4))
     assert figures["held"]
