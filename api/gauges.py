@@ -12,7 +12,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from redis import Redis
 
 from api import health
-from api.edge import figures as edge
 from notifications.backlog import backlog
 from scraping import politeness
 from stalkerr import clock, figures, sql
@@ -27,11 +26,7 @@ _PATIENCE: Final = 0.5  # seconds
 def counted() -> Iterator[Metric]:
     """What all processes did, and the connections they have."""
     yield from figures.read()
-    answers, lanes = edge.read()
-    outcomes = [((outcome,), number) for outcome, number in answers.items()]
-    yield counter("stalkerr_edge_answers", "Reads by strangers.", ("outcome",), outcomes)
-    states = [(("edge", state), number) for state, number in lanes.items()]
-    states += [((pool, state), number) for pool, state, number in figures.pools()]
+    states = [((pool, state), number) for pool, state, number in figures.pools()]
     yield gauge("pool", "Connections of web processes to PostgreSQL.", ("pool", "state"), states)
 
 

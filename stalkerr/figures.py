@@ -45,6 +45,9 @@ REQUEST_SECONDS: Final = Histogram(
     buckets=(0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=REGISTRY,
 )
+EDGE_ANSWERS: Final = Counter(
+    "stalkerr_edge_answers", "Reads by strangers.", ("outcome",), registry=REGISTRY
+)
 TASKS: Final = Counter(
     "stalkerr_tasks", "Tasks ended.", ("task", "outcome"), registry=REGISTRY
 )  # fmt: skip

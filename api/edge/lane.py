@@ -6,6 +6,7 @@ is not counted again there (api/counting.py, COUNTED).
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -17,7 +18,6 @@ from api.counting import COUNTED, Count, Counted
 from api.edge import answers
 from api.edge.answers import Answer
 from api.edge.counter import Counter, Moment
-from api.edge.figures import Figures
 from api.edge.flights import Flights
 from api.edge.line import LineError
 from api.edge.making import Maker, Pool, new_pool
@@ -30,6 +30,8 @@ from catalog import revisions
 from stalkerr import figures
 
 PULSE = 5.0  # seconds
+_OUTCOMES = ("hit", "miss", "not_modified", "passed")
+_ANSWERS = {outcome: figures.EDGE_ANSWERS.labels(outcome) for outcome in _OUTCOMES}
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +72,6 @@ class OpenLane:
         self._counter, self._shelf = Counter(), Shelf()
         self._memory = Memory()
         self._flights: Flights[Answer | None] = Flights()
-        self._figures = Figures()
 
     async def begin(self) -> None:
         await self._pool.open()
@@ -80,8 +81,7 @@ class OpenLane:
         self._pulse.cancel()
         await asyncio.gather(self._pulse, return_exceptions=True)
         await self._flights.close()
-        await asyncio.to_thread(figures.leave, _pools())
-        await self._figures.leave(self._counter.line)
+        await asyncio.to_thread(figures.leave, self._pools())
         await self._counter.line.close()
         await self._shelf.close()
         await self._pool.close()
@@ -96,7 +96,7 @@ class OpenLane:
         stamp = moment.stamp(asked.question.codes) if moment.count.accepted else ""
         answer = await self._find(asked.question, stamp, moment, scope) if stamp else None
         if answer is None:
-            self._figures.answers["passed"] += 1
+            _ANSWERS["passed"].inc()
             return False
         seen = seen_in(scope)
         seen.lane, seen.route = "edge", asked.question.route
@@ -108,7 +108,7 @@ class OpenLane:
     ) -> Answer | None:
         known = self._memory.get(question)
         if known is not None and known.is_good(stamp, moment.at):
-            self._figures.answers["hit"] += 1
+            _ANSWERS["hit"].inc()
             return known
 
         async def fetch() -> Answer | None:
@@ -130,7 +130,7 @@ class OpenLane:
         found = await self._shelf.find(question, stamp, moment.at, make)
         if found is not None:
             self._memory.put(question, found)
-            self._figures.answers["miss" if is_made else "hit"] += 1
+            _ANSWERS["miss" if is_made else "hit"].inc()
         return found
 
     async def _send(self, answer: Answer, asked: Asked, count: Count, send: Send) -> None:
@@ -140,7 +140,7 @@ class OpenLane:
         if coding not in answer.bodies and coding and not is_known:
             answer = self._packed(answer, asked.question, coding)
         if is_known:
-            self._figures.answers["not_modified"] += 1
+            _ANSWERS["not_modified"].inc()
         await answers.send(
             answer, coding, _left(count), send, is_head=asked.is_head, is_known=is_known
         )
@@ -163,20 +163,19 @@ class OpenLane:
                 await asyncio.to_thread(_publish)
             except DatabaseError as error:
                 _log.warning("revisions_not_read", error=type(error).__name__)
-            await self._figures.tell(self._counter.line, self._pool.get_stats())
-            await asyncio.to_thread(figures.tell, _pools())
+            await asyncio.to_thread(figures.tell, self._pools())
             await asyncio.sleep(PULSE)
 
+    def _pools(self) -> dict[str, dict[str, int]]:
+        """Connections: the lane's own, and Django's."""
+        pools = {"edge": self._pool, "django": getattr(connection, "pool", None)}
+        return {name: _state(pool.get_stats()) for name, pool in pools.items() if pool}
 
-def _pools() -> dict[str, dict[str, int]]:
-    """Django's connections; the lane's own are told with its answers."""
-    pool = getattr(connection, "pool", None)
-    if pool is None:
-        return {}
-    told = pool.get_stats()
+
+def _state(told: Mapping[str, int]) -> dict[str, int]:
     size = told.get("pool_size", 0)
     in_use, waiting = size - told.get("pool_available", 0), told.get("requests_waiting", 0)
-    return {"django": {"size": size, "in_use": in_use, "waiting": waiting}}
+    return {"size": size, "in_use": in_use, "waiting": waiting}
 
 
 def _publish() -> None:

@@ -27,7 +27,6 @@ ALLOWED: Final = {
     ("stalkerr/outbound.py", "socket"): "it asks the system for a name's addresses, once",
     ("stalkerr/addresses.py", "socket"): "inet_aton knows how addresses can be spelled; no sockets",
     ("stalkerr/embedded/server.py", "socket"): "finds a free port of this machine",
-    ("api/edge/figures.py", "socket"): "says the name of this machine",
     ("api/edge/line.py", "create_connection"): "to the operator's own Redis only",
     ("api/edge/line.py", "create_unix_connection"): "the same",
     ("stalkerr/embedded/valkey.py", "socket"): "asks its own child at 127.0.0.1 whether it is up",

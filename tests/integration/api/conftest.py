@@ -1,7 +1,7 @@
 """Whoever asks the API in these tests."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Final
 
 import pytest
@@ -12,6 +12,7 @@ from accounts.models import User
 from api import health
 from api.auth import issue_token
 from stalkerr import clock
+from tests.edge import forgetful
 from workers import schedule
 from workers.ledger import slots
 
@@ -70,3 +71,10 @@ def alive(ledger: sa.Engine, now: dt.datetime) -> None:
     """Everything runs."""
     for job in (SWEEP, *CANARIES):
         run_sweep(now, job)
+
+
+@pytest.fixture
+def nothing_kept() -> Generator[None]:
+    """No answers of earlier tests are left in Redis."""
+    with forgetful():
+        yield

@@ -21,20 +21,14 @@ from catalog.models import (
     SeriesEntry,
 )
 from stalkerr import sql
-from tests.edge import Edge, forgetful, titles
+from tests.edge import Edge, answered, titles
 from tests.factories import make_audiobook
 from tests.sinks import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nothing_kept")]
 
 UPCOMING = "/api/upcoming"
 PLACE = SeriesPlace("B0SERIES01", "The Long Tide", "2")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> Generator[None]:
-    with forgetful():
-        yield
 
 
 @pytest.fixture
@@ -117,9 +111,9 @@ def test_of_another_store_nothing_is_made_anew(edge: Edge, now: dt.datetime) -> 
     path = f"{UPCOMING}?marketplace=de"
     edge.get(path)
     make_audiobook(now=now, title="Brand new")
-    count = edge.open._figures.answers["miss"]
+    count = answered("miss")
     edge.get(path)
-    assert edge.open._figures.answers["miss"] == count
+    assert answered("miss") == count
 
 
 def test_a_hint_that_was_lost_is_given_again(
@@ -192,6 +186,6 @@ def test_an_answer_that_is_too_old_is_made_anew(
 ) -> None:
     edge.get(UPCOMING)
     monkeypatch.setattr("api.edge.answers.KEEP", 0)
-    before = edge.open._figures.answers["miss"]
+    before = answered("miss")
     edge.get(UPCOMING)
-    assert edge.open._figures.answers["miss"] == before + 1
+    assert answered("miss") == before + 1
