@@ -80,7 +80,7 @@ def slots() -> Iterator[Metric]:
         signs.oldest_due(),
         signs.last_done(schedule.CANARIES.values()),
     )
-    waiting = dict.fromkeys(schedule.QUEUES, 0.0)
+    waiting = dict.fromkeys(schedule.CANARIES, 0.0)
     for job in schedule.jobs():
         waiting[job.queue] = max(waiting[job.queue], _age(now, oldest.get(job.task)))
     words = "How long the oldest unfinished run of a queue waits."

@@ -6,7 +6,7 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import OperationalError
 
 from stalkerr.celery import app
-from workers.schedule import QUEUES
+from stalkerr.celeryconfig import QUEUES
 
 PATIENCE = 0.5  # seconds
 UNREACHABLE = (OperationalError, CeleryError, OSError)

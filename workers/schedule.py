@@ -7,6 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
+from stalkerr.celeryconfig import QUEUES
 from workers.moments import next_slot, slots_of
 from workers.timing import Missed, Timing, TimingError, parse_all
 
@@ -37,7 +38,6 @@ class Job:
 
 
 _LEASE = dt.timedelta(minutes=2)
-QUEUES = ("tick", "scrape", "tell", "backup", "insights")
 # Each queue's canary (workers/tasks/canaries.py): whoever does not hear it knows that a part is dead.
 CANARIES = {queue: f"workers.canary.{queue}" for queue in QUEUES}
 CANARY_EVERY = dt.timedelta(seconds=60)

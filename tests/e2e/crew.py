@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from stalkerr.celeryconfig import QUEUES
 from stalkerr.processes import Supervisor, environment
 from workers.ledger.engine import url
 
@@ -92,7 +93,7 @@ def worker(name: str, children: int, **environment: str) -> list[str]:
     """The command of a worker for all queues that goes by that name."""
     queues = [
         "-Q",
-        "tick,tell,scrape,backup,insights",
+        ",".join(QUEUES),
         f"--concurrency={children}",
         "-n",
         f"{name}@test",

@@ -18,6 +18,7 @@ from catalog.models import ReleaseEvent
 from notifications.models import Destination, Message
 from scraping.models import Target, Visit
 from stalkerr import sql
+from stalkerr.celeryconfig import QUEUES
 from tests.factories import event_of, make_audiobook, make_channel, make_delivery, make_target
 from tests.integration.api.conftest import CANARIES, SWEEP, run_sweep
 from workers import schedule
@@ -81,7 +82,7 @@ def test_a_beat_and_workers_that_fell_silent_are_noticed(
     assert sick(client) == {"workers"}
 
 
-@pytest.mark.parametrize("queue", schedule.QUEUES)
+@pytest.mark.parametrize("queue", QUEUES)
 def test_workers_of_one_queue_do_not_stand_for_those_of_another(
     client: Client, ledger: sa.Engine, now: dt.datetime, queue: str
 ) -> None:
