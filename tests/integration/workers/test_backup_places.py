@@ -145,7 +145,7 @@ def test_backups_lie_on_s3_and_come_back(alice: User, bucket: Any, settings: Any
 
 
 def test_what_s3_has_cut_off_or_changed_is_not_good(alice: User, bucket: Any) -> None:
-    """Proves that what is stored elsewhere is read back and compared, too."""
+    """Proves check_same where a backup is opened, also of what is stored elsewhere."""
     backup = services.back_up(now=clock.now())
     key = f"here/{backup.name}/database.dump"
     whole = bucket.get_object(Bucket="backups", Key=key)["Body"].read()

@@ -5,8 +5,10 @@ import json
 import random
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 
 from accounts.models import Notice, User
 from stalkerr import clock, sql
@@ -14,7 +16,7 @@ from tests.backups import backups, damaged, flipped
 from tests.factories import make_audiobook, make_channel, make_watch
 from workers.backups import database, making, restore, services, state, storage, trial
 from workers.backups.database import RefusedError
-from workers.backups.manifest import DUMP, NAME
+from workers.backups.manifest import DUMP, NAME, name_of
 from workers.backups.tools import ToolsError
 from workers.models import Backup
 
@@ -97,6 +99,27 @@ def test_a_backup_with_one_flipped_bit_is_never_good(backup: Backup, backups: Pa
     assert _is_stored_whole(backup.name)
 
 
+class Changing(storage.PrivateFolder):
+    """Stores something else than it is given, and says nothing."""
+
+    def _save(self, name: str, content: Any) -> str:
+        whole = content.read()
+        kept = flipped(whole, 4000) if name.endswith(DUMP) else whole
+        return super()._save(name, ContentFile(kept))
+
+
+def test_what_a_storage_changes_is_found_before_it_counts(
+    alice: User, backups: Path, now: dt.datetime, tmp_path: Path
+) -> None:
+    """Proves that what was stored is read back, and that its manifest comes after that."""
+    shelf = storage.Shelf(Changing(location=tmp_path / "elsewhere"))
+    with storage.work_folder() as folder:
+        made = making.make(folder=folder, name=name_of(now), now=now)
+        with pytest.raises(RefusedError, match="was changed"):
+            shelf.keep(folder, made)
+    assert shelf.names() == []
+
+
 def _is_stored_whole(name: str) -> bool:
     shelf = storage.shelf()
     try:
@@ -107,7 +130,7 @@ def _is_stored_whole(name: str) -> bool:
 
 
 def test_without_a_manifest_it_is_none(backup: Backup, backups: Path, now: dt.datetime) -> None:
-    """Proves that partial files never count: the manifest comes last."""
+    """Proves that what has no manifest is none, however much of it there is."""
     (backups / backup.name / NAME).unlink()
     assert storage.shelf().names() == []
     with pytest.raises(RefusedError, match="no backup yet"):
